@@ -1,0 +1,63 @@
+# make           set up, write the data, execute the notebooks, print the scoreboard
+# make test      set up, run all tests
+# make lab       set up, open JupyterLab
+# make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
+# make check     set up, say whether this machine can run the series
+# make sync      bring notebooks and mirrors (.ipynb and .py) in line; the one that was changed last wins
+# make clean     remove all that make has made
+# make test-oldest, make test-newest    the tests on the oldest and the newest supported versions
+
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+PY := .venv/$(BIN)/python
+READY := .venv/ready
+FIND_PYTHON := python=; for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$p; break; fi; done; \
+	if [ -z "$$python" ]; then echo "set-up: no Python 3.11 or newer found. Install one (https://www.python.org/downloads/)," \
+	"or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; fi
+MAKE_VENV = $$python -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$python has no working venv module." \
+	"On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
+	"Is the network up? Then run make again." >&2; exit 1; }
+
+.PHONY: all test lab bench check sync clean test-oldest test-newest
+all: $(READY)
+	@$(PY) run.py
+
+test: $(READY)
+	@$(PY) -m pytest
+
+lab: $(READY)
+	@$(PY) -m jupyterlab
+
+bench: $(READY)
+	@$(PY) tests/bench.py
+
+check: $(READY)
+	@$(PY) tests/check_environment.py
+
+sync: $(READY)
+	@$(PY) -m jupytext --sync [0-9][0-9]_*/*.py
+
+clean:
+	rm -rf .venv .venv-oldest .venv-newest .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment, made anew only when it is missing or what it should hold has changed.
+$(READY): requirements.txt constraints.txt
+	@$(FIND_PYTHON); \
+	echo "Setting up .venv with $$($$python --version) (once; about a minute)"; \
+	$(call MAKE_VENV,.venv)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt || $(NO_INSTALL)
+	@touch $@
+
+# Never the reader's .venv: these take the ends of the ranges in pyproject.toml.
+test-oldest test-newest: test-%:
+	@$(FIND_PYTHON); $(call MAKE_VENV,.venv-$*)
+	@.venv-$*/$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || $(NO_INSTALL)
+	@.venv-$*/$(BIN)/python -m uv pip install --quiet --python .venv-$*/$(BIN)/python -r pyproject.toml \
+		--resolution $(if $(filter oldest,$*),lowest-direct,highest) || $(NO_INSTALL)
+	@.venv-$*/$(BIN)/python -m pytest

@@ -1,0 +1,219 @@
+"""Make the series: write the data, execute the notebooks in place, print the scoreboard. `make` calls this.
+
+python run.py                 data if missing, every notebook that has changed since it was last run here, scoreboard
+python run.py --all           every notebook, changed or not
+python run.py --write-tables  the same, then renew the table of results in README.md
+
+A notebook hands over two module-level names: `headline` (what it found) and `computed` (its value for every
+published number); the scoreboard, README.md, the folders' READMEs and the tests all read them through this file.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+CACHE = ROOT / ".results"  # one JSON per notebook: what it found when it was last run here
+ARTICLE = "https://www.freecodecamp.org/news/"
+HANDED_OVER = ("headline", "computed")
+
+
+class Stop(Exception):
+    """A step failed; the message says which one and what to do."""
+
+
+def notebooks(root=ROOT):
+    """Paths of the tutorials, in reading order; a folder takes part by being there."""
+    return sorted(root.glob("[0-9][0-9]_*/*_demo.ipynb"))
+
+
+def executed_notebooks(root=ROOT):
+    """Paths of all notebooks that are stored with outputs: tutorials and solutions."""
+    return sorted(root.glob("[0-9][0-9]_*/*.ipynb"))
+
+
+def ledger(notebook):
+    """Rows of the notebook's published_figures.csv: dicts with id, published, verdict, note, ..."""
+    with open(notebook.parent / "published_figures.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def agrees(published, value):
+    """Whether a computed value, rounded as the article rounds, is the published text ("+0.2106", "30.2%", "NO")."""
+    if isinstance(value, str):
+        return value == published
+    number = published.strip().lstrip("+")
+    scale = 100 if number.endswith("%") else 1
+    number = number.rstrip("%")
+    decimals = len(number.partition(".")[2])
+    return math.isfinite(value) and float(f"{scale * value:.{decimals}f}") == float(number)
+
+
+def count_reproduced(computed, rows):
+    """(how many ledger rows the computed values reproduce, how many there are)."""
+    return sum(row["id"] in computed and agrees(row["published"], computed[row["id"]]) for row in rows), len(rows)
+
+
+def shown(headline):
+    """The headline's numbers as the series prints them: a dict with naive, estimate (with interval) and truth.
+
+    Units: "pp" holds probabilities and is shown in percentage points; "min" is minutes.
+    """
+    scale, decimals, unit = {"pp": (100, 1, "pp"), "min": (1, 2, "min")}[headline["unit"]]
+
+    def number(key, sign="+"):
+        return f"{scale * headline[key]:{sign}.{decimals}f}"
+
+    interval = f"[{number('lo', '-')}, {number('hi', '-')}]"
+    return {
+        "naive": f"{number('naive')} {unit}",
+        "estimate": f"{number('estimate')} {unit} {interval}",
+        "truth": f"{number('truth')} {unit}",
+    }
+
+
+def _inputs_key(notebook):
+    """Hash of all that the notebook's outputs depend on."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    parts = [f"{cell.cell_type}\n{cell.source}" for cell in cells]
+    parts += [sys.version]
+    for file in (ROOT / "data" / "generate_data.py", ROOT / "data" / "synthetic_llm_logs.csv", ROOT / "constraints.txt",
+                 ROOT / "requirements.txt", *sorted(notebook.parent.glob("*.csv"))):  # fmt: skip
+        parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def execute(notebook):
+    """Execute a notebook and store it with its outputs; return its seconds, headline and computed values.
+
+    Stored only when all of it ran: a cell that raises leaves the file as it was, and raises Stop.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    book = nbformat.read(notebook, as_version=4)
+    fetch = f"import json; print(json.dumps({{name: globals().get(name) for name in {HANDED_OVER}}}, default=float))"
+    book.cells.append(nbformat.v4.new_code_cell(fetch))
+    client = NotebookClient(
+        book,
+        timeout=600,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # its warnings about transport are not for readers
+        resources={"metadata": {"path": str(notebook.parent)}},
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise Stop(f"{notebook.relative_to(ROOT)} raised in the cell below; the file was left as it was.\n{error}\n"
+                   f"{notebook.name}: {last}") from None  # fmt: skip
+    except (DeadKernelError, TimeoutError, RuntimeError) as error:
+        raise Stop(f"{notebook.relative_to(ROOT)}: the kernel stopped ({error}). Run `make` again.") from None
+    seconds = time.perf_counter() - start
+    found = json.loads(book.cells.pop().outputs[0]["text"])
+    book.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+    }
+    partial = notebook.with_suffix(".partial")
+    partial.write_text(nbformat.writes(book) + "\n", encoding="utf-8", newline="\n")
+    os.replace(partial, notebook)
+    return {"seconds": seconds, **found}
+
+
+def run_notebooks(every=False):
+    """Execute what has changed since it was last run here, a line of progress each; return {notebook: result}."""
+    CACHE.mkdir(exist_ok=True)
+    results = {}
+    for notebook in notebooks():
+        memo = CACHE / f"{notebook.stem}.json"
+        print(f"  {notebook.parent.name:<32}", end="", flush=True)
+        result = json.loads(memo.read_text(encoding="utf-8")) if memo.exists() else {}
+        if every or result.get("key") != _inputs_key(notebook):
+            result = execute(notebook)
+            result["key"] = _inputs_key(notebook)
+            memo.write_text(json.dumps(result), encoding="utf-8")
+            print(f"executed in {result['seconds']:.1f} s")
+        else:
+            print(f"unchanged since it ran ({result['seconds']:.1f} s)")
+        results[notebook] = result
+    return results
+
+
+def scoreboard(results):
+    """The scoreboard as text: a row per notebook."""
+    lines = [f"{'notebook':<32}{'reproduced':>12}  {'naive':<10} {'estimate [95% interval]':<26} {'truth':<10}   seconds"]
+    for notebook, result in results.items():
+        good, total = count_reproduced(result["computed"], ledger(notebook))
+        cells = shown(result["headline"])
+        lines.append(f"{notebook.parent.name:<32}{f'{good} / {total}':>12}  {cells['naive']:<10} "
+                     f"{cells['estimate']:<26} {cells['truth']:<10} {result['seconds']:>9.1f}")  # fmt: skip
+    return "\n".join(lines)
+
+
+def results_table(results):
+    """README.md's table of notebooks, Markdown; the run time is rounded up to five seconds."""
+    lines = [
+        "| | decision | method | naive | estimate [95 %] | truth | run time |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for notebook, result in results.items():
+        head, cells = result["headline"], shown(result["headline"])
+        where = f"[{notebook.parent.name}]({notebook.parent.name}/{notebook.name})"
+        limit = 5 * math.ceil(result["seconds"] / 5)
+        lines.append(f"| {where} | {head['decision']} | {head['method']} | {cells['naive']} | {cells['estimate']} "
+                     f"| {cells['truth']} | under {limit} s |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def write_tables(results):
+    """Renew the table between README.md's two markers."""
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- results -->\n")
+    _, _, after = rest.partition("<!-- end of results -->")
+    text = f"{before}<!-- results -->\n{results_table(results)}\n<!-- end of results -->{after}"
+    readme.write_text(text, encoding="utf-8", newline="\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="execute notebooks that have not changed, too")
+    parser.add_argument("--write-tables", action="store_true", help="renew the table in README.md")
+    options = parser.parse_args()
+    try:
+        sys.path.insert(0, str(ROOT / "data"))
+        import generate_data
+
+        if generate_data.DATASET.exists():
+            kind = "the published dataset" if generate_data.is_published() else "not the published dataset"
+            print(f"Data: {generate_data.DATASET.name} is there ({kind})")
+        else:
+            generate_data.write_logs()
+            print(f"Data: wrote {generate_data.DATASET.name}")
+        print("Notebooks:")
+        results = run_notebooks(options.all)
+        print("\n" + scoreboard(results))
+        if options.write_tables:
+            write_tables(results)
+    except ImportError as error:
+        print(f"\nrun.py: {error}. Set up first: `make`, or the pip commands in README.md.", file=sys.stderr)
+        return 1
+    except (Stop, OSError, ValueError) as error:
+        print(f"\nrun.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
