@@ -58,6 +58,6 @@ $(READY): requirements.txt constraints.txt
 test-oldest test-newest: test-%:
 	@$(FIND_PYTHON); $(call MAKE_VENV,.venv-$*)
 	@.venv-$*/$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || $(NO_INSTALL)
-	@.venv-$*/$(BIN)/python -m uv pip install --quiet --python .venv-$*/$(BIN)/python -r pyproject.toml \
+	@.venv-$*/$(BIN)/python -m uv pip install --quiet --python .venv-$*/$(BIN)/python -r pyproject.toml --extra parquet \
 		--resolution $(if $(filter oldest,$*),lowest-direct,highest) || $(NO_INSTALL)
 	@.venv-$*/$(BIN)/python -m pytest

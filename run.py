@@ -48,9 +48,11 @@ def agrees(published, value):
     """Whether a computed value, rounded as the article rounds, is the published text ("+0.2106", "30.2%", "NO")."""
     if isinstance(value, str):
         return value == published
-    number = published.strip().lstrip("+")
+    number = published.lstrip("+")
     scale = 100 if number.endswith("%") else 1
     number = number.rstrip("%")
+    if not number.lstrip("-").replace(".", "", 1).isdigit():
+        return False  # a word was published
     decimals = len(number.partition(".")[2])
     return math.isfinite(value) and float(f"{scale * value:.{decimals}f}") == float(number)
 
@@ -115,13 +117,14 @@ def execute(notebook):
     try:
         client.execute()
     except CellExecutionError as error:
-        last = str(error).strip().splitlines()[-1]
         raise Stop(f"{notebook.relative_to(ROOT)} raised in the cell below; the file was left as it was.\n{error}\n"
-                   f"{notebook.name}: {last}") from None  # fmt: skip
+                   f"{notebook.name}: {error.ename}: {error.evalue}") from None  # fmt: skip
     except (DeadKernelError, TimeoutError, RuntimeError) as error:
         raise Stop(f"{notebook.relative_to(ROOT)}: the kernel stopped ({error}). Run `make` again.") from None
     seconds = time.perf_counter() - start
     found = json.loads(book.cells.pop().outputs[0]["text"])
+    for cell in book.cells:
+        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
     book.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -153,7 +156,9 @@ def run_notebooks(every=False):
 
 def scoreboard(results):
     """The scoreboard as text: a row per notebook."""
-    lines = [f"{'notebook':<32}{'reproduced':>12}  {'naive':<10} {'estimate [95% interval]':<26} {'truth':<10}   seconds"]
+    lines = [
+        f"{'notebook':<32}{'reproduced':>12}  {'naive':<10} {'estimate [95% interval]':<26} {'truth':<10}   seconds"
+    ]
     for notebook, result in results.items():
         good, total = count_reproduced(result["computed"], ledger(notebook))
         cells = shown(result["headline"])

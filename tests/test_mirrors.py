@@ -1,0 +1,94 @@
+"""Every mirror, run as a script: it prints what the notebook shows, draws its figures, finds the published numbers.
+
+One run of each mirror serves all these tests.
+"""
+
+import time
+
+import matplotlib.image
+import numpy as np
+import pytest
+from notebook_tools import read, run_script, stored_text
+
+import run
+
+PAIRS = [pytest.param(path, id=path.stem) for path in run.executed_notebooks()]
+TUTORIALS = [pytest.param(path, id=path.stem) for path in run.notebooks()]
+each_tutorial = pytest.mark.parametrize("notebook", TUTORIALS)
+runs = {}
+
+
+@pytest.fixture
+def script(request, tmp_path):
+    """Run a mirror once: a dict with its text, headline, computed and figures; the stored figures are put back."""
+
+    def once(notebook):
+        if notebook not in runs:
+            folder = notebook.parent / "figures"
+            stored = {path: path.read_bytes() for path in folder.glob("*.png")}
+            start = time.time()
+            text, found = run_script(notebook.with_suffix(".py"), tmp_path)
+            written = {path: path.read_bytes() for path in folder.glob("*.png") if path.stat().st_mtime >= start - 2}
+            for path, png in stored.items():
+                path.write_bytes(png)
+            runs[notebook] = {"text": text, "stored": stored, "written": written, **found}
+        return runs[notebook]
+
+    return once
+
+
+@pytest.mark.parametrize("notebook", PAIRS)
+def test_prints_what_the_notebook_shows(script, notebook):
+    assert script(notebook)["text"].splitlines() == stored_text(notebook).splitlines()
+
+
+@each_tutorial
+def test_draws_the_same_figures(script, notebook, tmp_path):
+    written, stored = script(notebook)["written"], script(notebook)["stored"]
+    assert written.keys() == stored.keys() and written
+    for path in stored:
+        (tmp_path / "new.png").write_bytes(written[path])
+        new, old = matplotlib.image.imread(tmp_path / "new.png"), matplotlib.image.imread(path)
+        assert np.abs(np.subtract(new.shape, old.shape)).max() <= 12, f"{path.name}: another size"
+        assert new.min() < 0.9, f"{path.name} is empty"
+        if new.shape == old.shape:  # other versions of matplotlib move text by a pixel
+            assert np.abs(new - old).mean() < 0.03, f"{path.name} shows something else"
+        assert old.ndim == 2 or old.shape[2] == 3 or old[..., 3].min() == 1, f"{path.name}: transparent background"
+
+
+@each_tutorial
+def test_finds_the_published_numbers(script, notebook):
+    computed, rows = script(notebook)["computed"], run.ledger(notebook)
+    ids = [row["id"] for row in rows]
+    assert len(ids) == len(set(ids)) and set(ids) <= set(computed)
+    assert {row["verdict"] for row in rows} <= {"reproduced", "claim fails", "platform-dependent"}
+    for row in rows:
+        if row["verdict"] != "platform-dependent":
+            assert run.agrees(row["published"], computed[row["id"]]), (row, computed[row["id"]])
+        if row["verdict"] != "reproduced":
+            assert row["note"], f"{row['id']}: say why"
+
+
+@each_tutorial
+def test_tables_show_the_headline(script, notebook):
+    """The notebook's first table, its folder's README and the README all show what the notebook found."""
+    cells = run.shown(script(notebook)["headline"])
+    glance = next(cell.source for cell in read(notebook).cells if "at a glance" in cell.source)
+    folder = (notebook.parent / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in (run.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+            if line.startswith(f"| [{notebook.parent.name}]")]  # fmt: skip
+    assert len(rows) == 1, "no row in README.md: python run.py --write-tables"
+    for place, text in (("notebook", glance), ("folder's README", folder), ("README.md", rows[0])):
+        for name, value in cells.items():
+            assert value in text, f"{place}: {name} {value} is missing"
+    for key in ("decision", "method"):
+        assert script(notebook)["headline"][key] in rows[0]
+
+
+def test_agreement_is_judged_at_the_published_precision():
+    for published, value in (("+0.2106", 0.21064), ("30.2%", 0.3018), ("16", 15.96), ("-0.000", 0.0001),
+                             ("NO", "NO"), ("0.0000", 4e-9), ("2.6", 2.6325), ("50000", 50000)):  # fmt: skip
+        assert run.agrees(published, value)
+    for published, value in (("+0.2106", 0.21066), ("30.2%", 30.2), ("+0.05", -0.05), ("NO", "YES"), ("NO", 0.0),
+                             ("0.1", float("nan"))):  # fmt: skip
+        assert not run.agrees(published, value)
