@@ -20,7 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 CACHE = ROOT / ".results"  # one JSON per notebook: what it found when it was last run here
-ARTICLE = "https://www.freecodecamp.org/news/"
 HANDED_OVER = ("headline", "computed")
 
 
