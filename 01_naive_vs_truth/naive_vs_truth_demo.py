@@ -21,8 +21,8 @@
 # | estimate: the same comparison within engagement tiers, 95 % interval | +8.5 pp [7.4, 9.7] |
 # | truth: what the data generator put in | +8.0 pp |
 #
-# (pp: percentage points.) Two other numbers on that dashboard are close to the truth *by accident*, which is worse than
-# being wrong: nobody looks twice at a number that seems right.
+# (pp: percentage points.) Three other numbers on that dashboard are close to the truth *by accident*, which is worse
+# than being wrong: nobody looks twice at a number that seems right.
 #
 # **You will do:** compute seven naive comparisons, look up their truth, change one constant of the world at a time and
 # watch which comparisons fall over. **You will learn:** potential outcomes, selection bias as an exact identity, and
@@ -60,8 +60,7 @@ from scipy import stats
 DATA = ROOT / "data" / "synthetic_llm_logs.csv"
 FIGURES = ROOT / "01_naive_vs_truth" / "figures"
 LEDGER = ROOT / "01_naive_vs_truth" / "published_figures.csv"
-SEED_SUMMARIZER = 42  # draws the constructed outcome of the cluster experiment
-SEED_SLOTS = 42  # draws the constructed outcome of the switchback experiment
+SEED_CONSTRUCTED = 42  # draws the two outcomes that are not in the CSV (articles 5 and 6)
 N_DATASETS = 200  # fresh datasets, seeds 1000, 1001, ...
 N_CHANGED = 10  # datasets per changed world, seeds 5000, 5001, ...
 
@@ -159,7 +158,7 @@ def summarizer_minutes(d, seed, spillover=0.20):
     return minutes, treated, exposed
 
 
-minutes, treated, exposed = summarizer_minutes(logs, SEED_SUMMARIZER)
+minutes, treated, exposed = summarizer_minutes(logs, SEED_CONSTRUCTED)
 dashboard["summarizer"] = difference(minutes, treated)
 
 # %% [markdown]
@@ -176,7 +175,7 @@ def routing_slots(d, seed, carryover=0.030):
     return base + noise + 0.060 * on + carryover * lag, on, lag
 
 
-rate, on, lag = routing_slots(logs, SEED_SLOTS)
+rate, on, lag = routing_slots(logs, SEED_CONSTRUCTED)
 dashboard["routing in slots"] = difference(rate, on == 1)
 
 # %% [markdown]
@@ -351,12 +350,12 @@ show(figure, "causal_graph",
 # adjustment for a confounder at its simplest (Rubin 1977).
 
 # %%
-def within_tiers(d):
+def within_tiers(d, outcome="task_completed"):
     """Stratified ATE of opting in with its 95 % interval; tiers weighted by their share of users."""
     estimate = variance = 0.0
     for tier in range(len(TIERS)):
         users = d["tier"] == tier
-        gap, low, _ = difference(d["task_completed"][users], d["opt_in_agent_mode"][users] == 1)
+        gap, low, _ = difference(d[outcome][users], d["opt_in_agent_mode"][users] == 1)
         estimate += users.mean() * gap
         variance += (users.mean() * (gap - low) / 1.96) ** 2
     return estimate, estimate - 1.96 * variance**0.5, estimate + 1.96 * variance**0.5
@@ -472,9 +471,9 @@ ROWS = list(TRUE_EFFECT)
 truth = np.array(list(TRUE_EFFECT.values()))
 arrays = {name: logs[name].to_numpy() for name in logs}
 arrays["tier"] = logs["engagement_tier"].map(TIERS.index).to_numpy()  # 0, 1, 2 as in simulate()
-naive = np.array(naive_numbers(arrays, SEED_SUMMARIZER))  # (7 rows, estimate/low/high)
-design = np.array(design_based(arrays, SEED_SUMMARIZER))
-assert SEED_SUMMARIZER == SEED_SLOTS and np.allclose(naive, list(dashboard.values()), atol=1e-12)
+naive = np.array(naive_numbers(arrays, SEED_CONSTRUCTED))  # (7 rows, estimate/low/high)
+design = np.array(design_based(arrays, SEED_CONSTRUCTED))
+assert np.allclose(naive, list(dashboard.values()), atol=1e-12)
 
 interval = [f"[{low:.3f}, {high:.3f}]" for low, high in design[:, 1:]]
 wider = (design[:, 2] - design[:, 1]) / (naive[:, 2] - naive[:, 1])
@@ -835,6 +834,7 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 # 2. **Break an assumption** (10 minutes). `World(hidden_opt_in=0.20, hidden_effect=0.10)` adds a trait that drives both
 #    opting in and completing, and that no column records. By how much does `within_tiers` miss 0.08? You are right if
 #    your mean over 20 seeds lies between 0.095 and 0.110. Which of the checks in section 8 sees it? (None. Why not?)
-# 3. **Design something new** (20 minutes). `cost_usd` is an outcome too. What does agent mode cost per session, naively
-#    and within tiers, and which of the two is nearer to what the generator says (2 minutes at \$0.002 plus \$0.015)?
-#    You are right if the within-tier number is within \$0.0005 of \$0.019.
+# 3. **Design something new** (20 minutes). `cost_usd` is an outcome too. What does agent mode cost per user, naively
+#    (`difference`) and within tiers (`within_tiers(arrays, outcome="cost_usd")`), and which of the two is nearer to what
+#    the generator says (2 minutes at \$0.002 plus \$0.015)? You are right if the within-tier number is within \$0.0005
+#    of \$0.019. Then divide by the effect on completion: what does one more completed task cost?
