@@ -3,6 +3,7 @@
 One run of each mirror serves all these tests.
 """
 
+import io
 import time
 
 import matplotlib.image
@@ -19,19 +20,15 @@ runs = {}
 
 
 @pytest.fixture
-def script(request, tmp_path):
-    """Run a mirror once: a dict with its text, headline, computed and figures; the stored figures are put back."""
+def script(tmp_path):
+    """Run a mirror once: a dict with its text, its headline and computed values, and the figures it wrote."""
 
     def once(notebook):
         if notebook not in runs:
-            folder = notebook.parent / "figures"
-            stored = {path: path.read_bytes() for path in folder.glob("*.png")}
             start = time.time()
             text, found = run_script(notebook.with_suffix(".py"), tmp_path)
-            written = {path: path.read_bytes() for path in folder.glob("*.png") if path.stat().st_mtime >= start - 2}
-            for path, png in stored.items():
-                path.write_bytes(png)
-            runs[notebook] = {"text": text, "stored": stored, "written": written, **found}
+            pngs = [path for path in (notebook.parent / "figures").glob("*.png") if path.stat().st_mtime >= start - 2]
+            runs[notebook] = {"text": text, "written": {path.name: path.read_bytes() for path in pngs}, **found}
         return runs[notebook]
 
     return once
@@ -43,17 +40,16 @@ def test_prints_what_the_notebook_shows(script, notebook):
 
 
 @each_tutorial
-def test_draws_the_same_figures(script, notebook, tmp_path):
-    written, stored = script(notebook)["written"], script(notebook)["stored"]
+def test_draws_the_same_figures(script, notebook, stored_figures):
+    written, stored = script(notebook)["written"], stored_figures(notebook)
     assert written.keys() == stored.keys() and written
-    for path in stored:
-        (tmp_path / "new.png").write_bytes(written[path])
-        new, old = matplotlib.image.imread(tmp_path / "new.png"), matplotlib.image.imread(path)
-        assert np.abs(np.subtract(new.shape, old.shape)).max() <= 12, f"{path.name}: another size"
-        assert new.min() < 0.9, f"{path.name} is empty"
+    for name in stored:
+        new, old = (matplotlib.image.imread(io.BytesIO(png)) for png in (written[name], stored[name]))
+        assert np.abs(np.subtract(new.shape, old.shape)).max() <= 12, f"{name}: another size"
+        assert new.min() < 0.9, f"{name} is empty"
         if new.shape == old.shape:  # other versions of matplotlib move text by a pixel
-            assert np.abs(new - old).mean() < 0.03, f"{path.name} shows something else"
-        assert old.ndim == 2 or old.shape[2] == 3 or old[..., 3].min() == 1, f"{path.name}: transparent background"
+            assert np.abs(new - old).mean() < 0.03, f"{name} shows something else"
+        assert old.ndim == 2 or old.shape[2] == 3 or old[..., 3].min() == 1, f"{name}: transparent background"
 
 
 @each_tutorial

@@ -105,10 +105,9 @@ def test_anatomy(notebook):
 
 
 @each_tutorial
-def test_every_figure_is_stored_described_and_captioned(notebook):
-    shown = images(notebook)
-    files = {path.read_bytes() for path in (notebook.parent / "figures").glob("*.png")}
-    assert shown and {png for png, _, _ in shown} == files, "figures/ and the images in the notebook differ"
+def test_every_figure_is_stored_described_and_captioned(notebook, stored_figures):
+    shown, files = images(notebook), stored_figures(notebook)
+    assert shown and {png for png, _, _ in shown} == set(files.values()), "figures/ differs from the notebook's images"
     for _, metadata, after in shown:
         assert len(metadata.get("alt", "")) > 60
         assert re.match(r"\*Figure \d", after), f"no caption after the figure: {after[:80]}"
