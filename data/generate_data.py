@@ -411,8 +411,8 @@ def write_logs(path=DATASET, seed=SEED, n_users=N_USERS, world=World()):
     writer = None
     try:
         with (
-            open(partial, "wb") as file,
             tqdm(total=n_users, unit=" users", unit_scale=True, delay=3, disable=None, leave=False) as bar,
+            open(partial, "wb") as file,
         ):
             for number, d in enumerate(_draw_blocks(seed, n_users, world)):
                 block = _frame(d)
