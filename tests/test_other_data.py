@@ -1,6 +1,8 @@
 """Another dataset, another place: every mirror runs to the end, and its numbers follow the data."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 from generate_data import generate, write_logs
@@ -74,8 +76,5 @@ def test_started_from_elsewhere(notebook, tmp_path):
 
 
 def run_cell(script, folder):
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, str(script)], cwd=folder, capture_output=True, encoding="utf-8")
     return done.stdout, done.stderr
