@@ -144,8 +144,8 @@ dashboard["upgrade, wave 1/wave 2"] = difference(done, logs["wave"] == 1)
 # The last two decisions concern features that are not in the CSV. Their articles construct an outcome on top of it, and
 # so do we, in a few lines each.
 #
-# The **meeting summarizer** is on in half the workspaces and saves its users 0.80 minutes a session. Its summaries also
-# travel: a user of a *control* workspace who works in agent mode picks up 0.20.
+# The **meeting summarizer** is on in half the workspaces and adds 0.80 minutes to a session. Its summaries also travel:
+# the session of a user of a *control* workspace who works in agent mode gains 0.20.
 
 # %%
 def summarizer_minutes(d, seed, spillover=0.20):
