@@ -59,8 +59,9 @@ def test_finds_the_published_numbers(script, notebook):
     assert len(ids) == len(set(ids)) and set(ids) <= set(computed)
     assert {row["verdict"] for row in rows} <= {"reproduced", "claim fails", "platform-dependent"}
     for row in rows:
-        if row["verdict"] != "platform-dependent":
-            assert run.agrees(row["published"], computed[row["id"]]), (row, computed[row["id"]])
+        value, word = computed[row["id"]], not any(character.isdigit() for character in row["published"])
+        if row["verdict"] == "reproduced" or (row["verdict"] == "claim fails" and not word):
+            assert run.agrees(row["published"], value), (row, value)  # digits reproduce even where the claim fails
         if row["verdict"] != "reproduced":
             assert row["note"], f"{row['id']}: say why"
 
