@@ -94,6 +94,7 @@ seed = find_seed(logs)
 print(f"{len(logs):,} users, {logs.shape[1]} columns")
 display(logs.head(3).T)
 
+
 # %% [markdown]
 # One row is one user. Three kinds of column matter, and the kind is what decides how a feature can be measured:
 #
@@ -140,6 +141,7 @@ early = logs["signup_week"].between(0, 29) & (logs["wave"] == 1)
 dashboard["upgrade, before/after"] = difference(done[early], logs["signup_week"][early] >= 20)
 dashboard["upgrade, wave 1/wave 2"] = difference(done, logs["wave"] == 1)
 
+
 # %% [markdown]
 # The last two decisions concern features that are not in the CSV. Their articles construct an outcome on top of it, and
 # so do we, in a few lines each.
@@ -160,6 +162,7 @@ def summarizer_minutes(d, seed, spillover=0.20):
 
 minutes, treated, exposed = summarizer_minutes(logs, SEED_CONSTRUCTED)
 dashboard["summarizer"] = difference(minutes, treated)
+
 
 # %% [markdown]
 # The **routing change** draws on one shared pool of capacity, so it is switched on and off for everyone, in 48 hourly
@@ -325,6 +328,7 @@ show(figure, "causal_graph",
      "Causal graph. Engagement tier points to opt-in and to task completion; confidence only to "
      "premium routing; workspace to wave; wave and sign-up week to the upgrade and to task completion; "
      "prompt variant, opt-in, premium routing and the upgrade to task completion.")  # fmt: skip
+
 
 # %% [markdown]
 # *Figure 1. Who causes what. Orange: things a team can switch. Blue: things that come with the user. Green: the outcome
@@ -505,6 +509,7 @@ computed = {
 }  # fmt: skip
 computed = {name: float(value) for name, value in computed.items()}
 
+
 # %%
 def rounded_like(published, value):
     """The computed value, rounded and signed as the published text is ("+0.2106")."""
@@ -532,6 +537,7 @@ headline = {
     "estimate": design[1, 0], "lo": design[1, 1], "hi": design[1, 2],
 }  # fmt: skip
 assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
+
 
 # %% [markdown]
 # ## 8. Right for the wrong reason
@@ -604,6 +610,7 @@ for name, (_, row) in CHANGES.items():
 if published:
     assert 0.9 < slopes["wave_offset"] < 1.1 and 0.8 < slopes["seasonal_jump"] < 1.2
     assert -0.27 < slopes["confidence_slope"] < -0.21 and max(v.max() for v in z.values()) < 3
+
 
 # %% [markdown]
 # - **Wave 1 against wave 2** follows the offset one for one. In the published world the offset is 0.04, and the true

@@ -42,9 +42,11 @@
 # The dataset is synthetic: `data/generate_data.py` made it, so the true effect is known and the estimates can be judged.
 
 # %%
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -97,6 +99,7 @@ def show(figure, name, alt):
     plt.close(figure)
     display(Image(FIGURES / f"{name}.png", alt=alt))
 
+
 # %%
 logs = load_logs(DATA)
 published = is_published(DATA)  # the numbers in the text are those of the published dataset
@@ -106,6 +109,7 @@ print(f"{len(logs):,} users, {logs.shape[1]} columns; {premium.sum():,} routed t
 described = logs["query_confidence"].describe().drop("count")
 display(described.round(3).to_frame().T)
 assert not published or round(described["75%"], 4) == 0.8385
+
 
 # %% [markdown]
 # Most users are routed to the premium model: confidence is 0.715 on average, and three quarters of all queries are at
@@ -198,6 +202,7 @@ users = np.bincount(bin_of, minlength=101)
 rate = np.bincount(bin_of, completed, minlength=101) / np.maximum(users, 1)
 print(pd.DataFrame({"users": users, "completion": rate.round(3)})[82:88].to_string())
 
+
 # %% [markdown]
 # Now the estimator. Within a window of half-width $h$ around $c$ (the *bandwidth*), fit one line on each side, in a single
 # least-squares problem:
@@ -250,6 +255,7 @@ wider = (late_high - late_low) / (naive[2] - naive[1])
 print(f"effect {late:+.4f}   HC3 error {late_se:.4f}   p {late_p:.4f}   users {late_n:,}")
 print(f"95 % interval [{late_low:.4f}, {late_high:.4f}], {wider:.2f} times the naive width")
 assert not published or (late_low < truth < late_high and round(naive[2] - naive[1], 4) == 0.0209)
+
 
 # %% [markdown]
 # Most people scale the naive width by $\sqrt{50000/21689}=1.5$. It is 2.47 times as wide, because the end point of a fitted line
@@ -404,6 +410,7 @@ print(f"effect with them {late:+.4f}, without them {without_them:+.4f}")
 if published:
     assert (at_cutoff.sum(), premium[at_cutoff].sum()) == (8, 4) and abs(without_them - late) < 2e-4
 
+
 # %% [markdown]
 # Four of the eight rows at exactly 0.85 went to premium and count as cheap in the fit. Harmless here, worth a look
 # wherever a running variable is rounded coarsely.
@@ -498,6 +505,7 @@ if not same.all():
     display(ledger.loc[~same, ["published", "here", "note"]].head(10))
 assert not published or same.all()
 
+
 # %% [markdown]
 # ## 9. Is the answer honest?
 #
@@ -561,6 +569,7 @@ for degree, expected in ((1, (late, late_se)), (2, (quadratic, quadratic_se))):
     same_numbers = rdd_cells(here_counts, 0.10, degree, grid=np.arange(10_001) / 10_000)
     assert np.allclose(np.ravel(same_numbers), expected, atol=1e-9)
 print("counts per cell give the same effects and the same errors")
+
 
 # %% [markdown]
 # Now two worlds. In the first, nothing but routing depends on confidence, as in our logs. In the second, completion also
@@ -791,6 +800,7 @@ if published:
     assert abs(policy[0] - 0.03) < 0.004 and abs(policy_2[0] - 0.03) < 0.005 and rescued[1] > 0.91
     assert abs(rescued[0] - EFFECT) < 0.007
 
+
 # %% [markdown]
 # Half of the effect is gone, at any bandwidth and degree. The diagnostic is to ask who else uses the number 0.85, and to run
 # the same regression on a period or a group that the policy did not reach: it must show no jump. The rescue has its
@@ -864,6 +874,7 @@ for degree, widths in ((1, (0.03, 0.05, 0.10, 0.15, 0.20)), (2, (0.10, 0.15, 0.2
         fits = rdd_cells(bent, h, degree)
         name = ("linear", "quadratic")[degree - 1]
         bend[degree, h] = *report(f"{name}, bandwidth {h:.2f}", *fits), fits[0].std(ddof=1)
+
 
 # %%
 def binned(counts):

@@ -40,9 +40,11 @@
 # The dataset is synthetic (`data/generate_data.py`), so the true effect of the upgrade is known.
 
 # %%
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -50,10 +52,6 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tiny problems: threads would only wait
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -234,6 +232,7 @@ print(f"treated: {len(y)} weeks, donors: {donors.shape}, {per_cell:.1f} users pe
 print(f"treated mean: before {y[BEFORE].mean():.4f}, after {y[AFTER].mean():.4f}, "
       f"difference {y[AFTER].mean() - y[BEFORE].mean():+.4f}")  # fmt: skip
 
+
 # %% [markdown]
 # The panel's means differ by 0.0494, the users' means by 0.0515: the panel gives every workspace and week the same say,
 # however many users it has. The article prints the second difference beside the first two means; both are correct.
@@ -315,6 +314,7 @@ print(f"mean gap {gap:+.4f}")
 if published:
     assert round(gap, 4) == 0.0829 and round(rmse, 4) == 0.0374 and len(used) == 12
 
+
 # %% [markdown]
 # The upgrade would have added **8.3 points**. Single weeks range from 3 to 17 points, which is the noise of single
 # workspaces: about 19 users to a cell.
@@ -360,6 +360,7 @@ show(figure, "trajectories_and_placebos",
      "weeks before week 20 and in all weeks after. Right: histogram of 25 placebo gaps from -7.5 "
      "to 7.1 points, the observed gap of 8.3 to the right of all, the truth at 5.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 2. Left: wave 1 (orange) and its synthetic control (dashed). Look at the weeks **before** 20. Right: the mean
 # gaps of the 25 placebos; wave 1's 8.3 is more extreme than all. The true effect, 5, is not.*
@@ -382,6 +383,7 @@ without = leave_one_out(panel)
 loo = pd.DataFrame({"dropped": WAVE_1 + used, "weight": w[used], "gap without": without[used]})
 print(loo.to_string(index=False, float_format="{:.4f}".format))
 print(f"range [{without[used].min():+.4f}, {without[used].max():+.4f}]")
+
 
 # %% [markdown]
 # **The article says** that the estimate is robust: no donor moves it by more than 1.2 points. That is so. But the range is
@@ -499,6 +501,7 @@ print(f"equal weights, waves alike: RMSE {noise:.4f}   best weights here: RMSE {
 if published:
     assert rmse > noise > 0.03
 
+
 # %% [markdown]
 # The best blend fits worse than a plain average should. So 3.7 points *was* a lot.
 #
@@ -570,6 +573,7 @@ for number, size in enumerate((50_000, 500_000)):
     print(f"{size:>7,}    {large.mean():.4f} ({large.std(ddof=1) / len(large)**0.5:.4f})")
 if published:
     assert abs(large.mean() - 0.09) < 0.0015  # 500,000 users
+
 
 # %% [markdown]
 # Still at 9 points, τ + α. **The article says** that the overshoot is a finite-sample bias of small donor panels. With
@@ -768,6 +772,7 @@ for world, panels in worlds.items():
 if published:  # the panels without an offset
     assert rmses.max() < rmse and lean.max() < residual and round(rmses.mean(), 3) == 0.015
 
+
 # %% [markdown]
 # Not one of 1,000 panels without an offset has an RMSE before week 20 as large as the 0.0374 that was printed in step 1;
 # 0.015 is usual. The evidence was on the table.
@@ -842,6 +847,7 @@ for name, inside in covers.items():
 if published:
     by_user, t_did, jackknife, by_workspace = (inside.mean() for inside in covers.values())
     assert by_user < 0.4 and 0.93 < t_did < 0.97 and 0.85 < jackknife < 0.91 < by_workspace
+
 
 # %% [markdown]
 # **The article says** cluster bootstrap and resamples users. Its interval covers the truth in well under half of
@@ -972,6 +978,7 @@ for panel_0 in failing["as assumed"]:
 estimates["3 a donor's shock"] = np.array(hit)
 weight_hit, caught = np.mean(culprit, axis=0)
 
+
 # %% [markdown]
 # What would a careful analyst have seen? Five diagnostics for each world: the RMSE before week 20, the spread of
 # leave-one-out, the largest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks 0–19 alone,
@@ -1085,6 +1092,7 @@ print(f"as if in week {START // 2}: {early:+.4f} [{early_low:.3f}, {early_high:.
 if published:
     assert low < truth < high and early_low < 0 < early_high and round(estimate, 4) == 0.0483
 
+
 # %%
 def event_study(panel, start=START):
     """Weekly wave difference relative to the mean before, and its standard error: (2, weeks)."""
@@ -1109,6 +1117,7 @@ show(figure, "event_study",
      "Event study: thirty weekly differences between the waves with 95 % intervals. Before week 20 "
      "they scatter around zero without a trend; from week 20 on nearly all lie above zero, around "
      "the line of the estimate at 4.8 points, next to the truth at 5.")  # fmt: skip
+
 
 # %% [markdown]
 # *Figure 7. Event study with 95 % intervals per week (50 workspaces). Weeks 0–19: no drift. Weeks 20–29: the estimate

@@ -38,9 +38,11 @@
 # ## 1. Set up
 
 # %%
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -165,6 +167,7 @@ show(figure, "interference",
      "workspaces with blue users, four in each of them purple. Arrows run from treated "
      "workspaces to purple users: summaries travel to control users in agent mode.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 1. The wall has holes. Whole workspaces are assigned, so colleagues inside a workspace share their treatment.
 # What crosses between workspaces reaches the purple users: they are in the control group and not untreated.*
@@ -199,6 +202,7 @@ EXPOSURES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])  # -> pure, e
 Z = stats.norm.ppf(0.975)
 print(n[[0, 1, 48, 49]].astype(int))  # users in four of the workspaces, by kind
 
+
 # %% [markdown]
 # Workspaces 0 and 1 are treated and 48 and 49 are not, so half of each row is empty.
 #
@@ -221,6 +225,7 @@ naive_low, naive_high = naive - Z * naive_se, naive + Z * naive_se
 print(f"naive {naive:+.4f}   SE {naive_se:.4f}   95 % [{naive_low:+.4f}, {naive_high:+.4f}]")
 print(f"the truth is {(EFFECT - naive) / naive_se:.1f} standard errors away")
 assert not published or naive_high < 0.68
+
 
 # %% [markdown]
 # The interval ends at +0.679, and the truth is +0.80. The article's reading: "a
@@ -253,6 +258,7 @@ print(f"together {sum(parts.values()):+.4f}; SD of luck {chance:.4f}: this draw 
 if published:
     assert round(parts["leak"], 3) == -0.054 and round(luck, 3) == -0.075
     assert round(luck_z, 2) == -0.88 and round(100 * parts["leak"] / EFFECT, 1) == -6.7
+
 
 # %% [markdown]
 # **The article says "a 16 percent underestimate"; 6.7 of the 16 percent is bias.** The digits reproduce, but the larger
@@ -290,6 +296,7 @@ wls_low, wls_high = wls - t48 * wls_se, wls + t48 * wls_se
 print(f"workspaces {wls:+.4f}   SE {wls_se:.4f}   95 % [{wls_low:+.4f}, {wls_high:+.4f}]")
 print(f"SE over naive SE: {wls_se / naive_se:.1f}")
 assert not published or (wls_low < EFFECT < wls_high and abs(wls - naive) < 1e-12)
+
 
 # %% [markdown]
 # Nineteen times the standard error. This interval is not a remedy for the leak (the estimate has not moved); it is the
@@ -367,6 +374,7 @@ show(figure, "outcomes_by_exposure",
      "control users 5.27, treated users 5.79; each is about one minute wide and shows bumps from "
      "workspaces with different baselines.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 2. Minutes by exposure. The exposed curve lies between the others: these users belong to the control arm and
 # carry part of the treatment. The curves are wider than a user's noise alone, because workspaces differ.*
@@ -433,6 +441,7 @@ estimand = {
 for name, value in estimand.items():
     print(f"{name:<46} {value:.3f} minutes per user")
 assert not published or [f"{v:.3f}" for v in estimand.values()] == ["0.800", "0.426", "0.827"]
+
 
 # %% [markdown]
 # The first line answers "should we launch?", the second "what has the experiment itself been worth?". The formula's
@@ -507,6 +516,7 @@ show(figure, "workspace_means",
      "quarter of a minute, treated higher by 0.73. Right, three intervals: the user-level is tiny "
      "and far below 0.80; both workspace-level intervals are wide and contain 0.80.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 3. These dots are the data: 50 numbers, scattering by a quarter of a minute. An interval that is much narrower
 # than this scatter divided by five (the square root of 25) has counted something else.*
@@ -539,6 +549,7 @@ rows = assignments(K, B_ASSIGNMENTS, np.random.default_rng([SEED_STUDY, 1]))
 grid = np.arange(0, 1.6, 0.005)  # candidate effects, minutes
 accepted = grid[randomization_test(y - grid[:, None] * on, rows) > 0.05]
 print(f"randomization [{accepted.min():.3f}, {accepted.max():.3f}], t [{low:.3f}, {high:.3f}]")
+
 
 # %% [markdown]
 # **The wild cluster bootstrap** (Cameron, Gelbach & Miller 2008) is the tool for regressions: fit under the null
@@ -823,6 +834,7 @@ n_, s_, _ = draw_experiments(rng, N_FAILURE)
 s_ = s_ + PARTNER * n_ * partner_on[..., None]
 means_ = workspace_means(n_, s_)
 
+
 # %%
 def exposure_contrasts(y, on, partner):
     """All-on minus all-off by regression, Horvitz-Thompson, Hájek (Aronow & Samii 2017), and the
@@ -880,6 +892,7 @@ for name, effect in (("constant effect", EFFECT), ("effect grows with size", gro
     for label, v in (("a mean of workspaces", by_workspace), ("a mean of users", by_user)):
         print(f"{name:<24} {label:<22} {v.mean():.2f}   SD {v.std(ddof=1):.3f}")
     assert by_user.std() > 1.3 * by_workspace.std() or N_FAILURE < 100
+
 
 # %% [markdown]
 # With an intracluster correlation of one half, giving a workspace of 5,000 a hundred times the vote of one of 50 means
@@ -957,6 +970,7 @@ for share_a in (0.3, 0.5, 0.7):
     itt = cluster_means((s_.sum(axis=-1) + gain) / n_.sum(axis=-1), on)[0]
     print(f"{share_a:.0%} A: assignment adds {itt.mean():.2f}, per adopter {2 * itt.mean():.2f}")
 
+
 # %% [markdown]
 # The effect of being assigned (intention to treat) rises from 0.19 to 0.31 with no change in either version: it is the
 # effect of *this rollout with this mix*. It is well identified and may answer tomorrow's question badly. What catches it:
@@ -1023,6 +1037,7 @@ print(f"exposure regression: spillover {effects_2[0]:.2f}, direct {effects_2[1]:
 print(f"placebo within treated {placebo:.2f}; spillover minus placebo {effects_2[0] - placebo:.2f}")
 assert abs(robust_2 - estimate) < 1e-9  # users not opted in, both arms: the same as before
 
+
 # %% [markdown]
 # The "spillover" is now 2.21: nearly all of it is what agent mode does by itself, or who chooses it. The "direct effect" is
 # wrong too, at 1.27, because it compares treated users of whom 27 % opted in with controls of whom nobody did. The diagnostic costs
@@ -1088,6 +1103,7 @@ for name, gaps in spread.items():
     smallest = (stats.t.ppf(0.975, degrees) + stats.t.ppf(0.80, degrees)) * gaps.std(ddof=1)
     print(f"{name:<14} SD {gaps.std(ddof=1):.3f}   smallest effect with 80 % power {smallest:.3f}")
     assert not published or gaps.std(ddof=1) < (0.09 if name == "means" else 0.05)
+
 
 # %% [markdown]
 # The smallest detectable effect falls from a quarter of a minute to about a tenth (formula: Bloom 1995). Adjusting is

@@ -36,9 +36,11 @@
 # ## 1. Set up
 
 # %%
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -175,6 +177,7 @@ show(figure, "design",
      "points in the first on-slot, 9 in the next two, 3 in the first off-slot, which carries over "
      "from the block before, and 0 in the other off-slots.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 1. Two cycles of the design. The first hour of each block still lives in the block before: the first on-slot
 # lacks the carryover, the first off-slot has it.*
@@ -299,6 +302,7 @@ for name, value in (("direct", redraws[:, 1]), ("carryover", redraws[:, 2])):
 print(f"carryover of {b[2]:.4f} or lower: {100 * low_or_lower:.0f} % of draws")
 assert not published or abs(redraws[:, 2].mean() - CARRYOVER) < 2e-4 and 0.10 < low_or_lower < 0.13
 
+
 # %% [markdown]
 # The mean is the truth. An estimate of 0.0244 or less happens in one draw out of nine: the luck of this one dataset, and
 # nothing to correct for.
@@ -329,6 +333,7 @@ durbin_watson = np.sum(np.diff(residuals) ** 2) / np.sum(residuals**2)
 _, hac_se, hac_lo, hac_hi = effect(b, newey_west(x, residuals, 3), [0, 1, 0], 1.96)
 print(f"Durbin-Watson {durbin_watson:.4f}")
 print(f"direct effect: OLS SE {se[1]:.4f}, HAC SE {hac_se:.4f} [{hac_lo:.4f}, {hac_hi:.4f}]")
+
 
 # %% [markdown]
 # The noise was drawn independently, and Durbin–Watson near 2 agrees. The HAC error is hardly larger. Whether HAC may
@@ -508,6 +513,7 @@ if published:
     assert np.all(np.abs(honest["mean"] - honest["truth"])[2:] < 3 * error[2:])
     assert np.all(honest["coverage"].iloc[2:] > 0.90) and honest["coverage"].iloc[1] < 0.1
 
+
 # %% [markdown]
 # The three regression estimates centre on the truth and their intervals cover it about as often as they say. The naive
 # interval covers the direct effect too rarely, and the total almost never.
@@ -611,6 +617,7 @@ for block in (1, 3, 12):
     rejects[block] = np.mean(np.abs(slope / error) > stats.t.ppf(0.975, 46))
     print(f"blocks of {block:>2}: OLS rejects {100 * rejects[block]:.1f} %")
 assert not published or rejects[1] < 0.001 and rejects[3] < 0.02 and 0.37 < rejects[12] < 0.40
+
 
 # %% [markdown]
 # Under 2 % with blocks of three, nearly 40 % with blocks of twelve. Sticky noise is *slow*: it moves little within a few
@@ -793,6 +800,7 @@ show(figure, "schedules",
      "direct and total effect: fixed three-three 0.5 and 0.5 points, fixed twelve-twelve 0.8 and "
      "0.45, the random ones in between; fixed one-one does not identify the model.")  # fmt: skip
 
+
 # %% [markdown]
 # *Figure 4. Six schedules and what they cost: standard deviation of the direct and of the total effect, in points,
 # without a rhythm. One draw of each random schedule is shown.*
@@ -967,6 +975,7 @@ false_slot = np.mean(np.abs(slope) > stats.t.ppf(0.975, 46) * slot_se)
 print(f"false alarms at 5 %: users {100 * false_user:.0f} %, slots {100 * false_slot:.0f} %")
 if published:
     assert 0.21 < false_user < 0.27 and 0.035 < false_slot < 0.065
+
 
 # %% [markdown]
 # About one false alarm in four when users are counted, and the nominal rate on slots. The coin was tossed for slots; what
