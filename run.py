@@ -83,9 +83,9 @@ def _inputs_key(notebook):
     """Hash of all that the notebook's outputs depend on."""
     import nbformat
 
-    cells = nbformat.read(notebook, as_version=4).cells
-    parts = [f"{cell.cell_type}\n{cell.source}" for cell in cells]
-    parts += [sys.version]
+    book = nbformat.read(notebook, as_version=4)
+    parts = [f"{cell.cell_type}\n{cell.source}" for cell in book.cells]
+    parts += [sys.version, *sorted(book.metadata)]  # jupytext leaves an entry there; execution removes it
     for file in (ROOT / "data" / "generate_data.py", ROOT / "data" / "synthetic_llm_logs.csv", ROOT / "constraints.txt",
                  ROOT / "requirements.txt", *sorted(notebook.parent.glob("*.csv"))):  # fmt: skip
         parts.append(hashlib.sha256(file.read_bytes()).hexdigest())

@@ -42,11 +42,9 @@
 # The dataset is synthetic: `data/generate_data.py` made it, so the true effect is known and the estimates can be judged.
 
 # %%
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -54,6 +52,10 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
+
 import io
 from contextlib import redirect_stdout
 

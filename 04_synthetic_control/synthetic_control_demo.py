@@ -40,11 +40,9 @@
 # The dataset is synthetic (`data/generate_data.py`), so the true effect of the upgrade is known.
 
 # %%
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
@@ -52,6 +50,10 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -36,11 +36,9 @@
 # ## 1. Set up
 
 # %%
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
 ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
 if ROOT is None:
