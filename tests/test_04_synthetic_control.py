@@ -117,10 +117,7 @@ def test_synthetic_control_is_pysyncons(panel):
 def test_augmented_sc_is_pysyncons(panel, ridge):
     prepared, wide = dataprep(panel, 1)
     model = AugSynth()
-    try:
-        model.fit(prepared, lambda_=ridge, use_covariates=False)
-    except TypeError:  # pysyncon 1.5 has no covariates here
-        model.fit(prepared, lambda_=ridge)
+    model.fit(prepared, lambda_=ridge, use_covariates=False)
     gap = wide["treated"].to_numpy() - wide.iloc[:, 1:].to_numpy() @ np.asarray(model.W)
     assert abs(gap[START:].mean() - NB["augmented_sc"](panel, ridge=ridge)) < 1e-5
 
