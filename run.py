@@ -109,6 +109,7 @@ def execute(notebook):
         timeout=600,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # or the stored text would depend on how fast it was printed
         extra_arguments=["--log-level=ERROR"],  # its warnings about transport are not for readers
         resources={"metadata": {"path": str(notebook.parent)}},
     )

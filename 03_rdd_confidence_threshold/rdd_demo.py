@@ -454,8 +454,7 @@ for h in BANDWIDTHS:
                                                  B_DRAWS), strict=True):  # fmt: skip
         replicates[f"{('linear', 'quadratic')[degree - 1]}_bw{round(100 * h):03d}"] = values
 interval = {name: np.percentile(values, [2.5, 97.5]) for name, values in replicates.items()}
-narrow, at_010, at_015, at_020 = sweep["se"]
-hc3 = dict(zip(replicates, (narrow, at_010, quadratic_se, at_015, at_020), strict=True))
+hc3 = dict(zip(replicates, np.insert(sweep["se"].to_numpy(), 2, quadratic_se), strict=True))
 for name, (low, high) in interval.items():
     wide = (high - low) / (2 * 1.96 * hc3[name])
     print(f"{name:<16} [{low:+.4f}, {high:+.4f}]   width / width of the HC3 interval {wide:.2f}")

@@ -253,7 +253,10 @@ def test_interrupt_leaves_the_old_file(tmp_path):
     out = tmp_path / "logs.csv"
     out.write_text("old")
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, "--n-users", "20000000", "--out", str(out)], stderr=subprocess.PIPE, text=True
+        [sys.executable, SCRIPT, "--n-users", "20000000", "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     while not list(tmp_path.glob(".*.partial")):
         assert process.poll() is None
