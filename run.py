@@ -92,6 +92,17 @@ def _inputs_key(notebook):
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def _joined(outputs):
+    """The outputs of a cell with neighbouring pieces of printed text joined: how they are cut depends on timing."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
 def execute(notebook):
     """Execute a notebook and store it with its outputs; return its seconds, headline and computed values.
 
@@ -109,7 +120,6 @@ def execute(notebook):
         timeout=600,
         kernel_name="python3",
         record_timing=False,
-        coalesce_streams=True,  # or the stored text would depend on how fast it was printed
         extra_arguments=["--log-level=ERROR"],  # its warnings about transport are not for readers
         resources={"metadata": {"path": str(notebook.parent)}},
     )
@@ -124,6 +134,8 @@ def execute(notebook):
     seconds = time.perf_counter() - start
     found = json.loads(book.cells.pop().outputs[0]["text"])
     for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
     book.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

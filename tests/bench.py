@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "data"), str(ROOT / "tests")]
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait would slow the plain loops most
+
 import generate_data  # noqa: E402
 import numpy as np  # noqa: E402
 

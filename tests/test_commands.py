@@ -202,3 +202,12 @@ def test_run_names_the_notebook_that_raised_and_leaves_it(tmp_path, monkeypatch)
         run.run_notebooks()
     assert str(error.value).endswith("small_demo.ipynb: ValueError: the sky fell")
     assert notebook.read_bytes() == before and not list(Path(notebook.parent).glob("*.partial"))
+
+
+def test_stored_text_does_not_depend_on_when_it_was_printed():
+    def printed(text, name="stdout"):
+        return nbformat.v4.new_output("stream", name=name, text=text)
+
+    table = nbformat.v4.new_output("display_data", {"text/plain": "table"})
+    joined = run._joined([printed("a"), printed("b"), table, printed("c"), printed("d", "stderr"), printed("e")])
+    assert [o.get("text", "table") for o in joined] == ["ab", "table", "c", "d", "e"]
