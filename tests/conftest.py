@@ -17,9 +17,6 @@ import run
 def pytest_configure(config):
     if hasattr(config, "workerinput"):
         return  # the controller has done it
-    os.environ["STORED_FIGURES"] = tempfile.mkdtemp()
-    for folder in run.ROOT.glob("[0-9][0-9]_*/figures"):
-        shutil.copytree(folder, Path(os.environ["STORED_FIGURES"], folder.parent.name))
     import generate_data
 
     if not generate_data.DATASET.exists():
@@ -30,6 +27,9 @@ def pytest_configure(config):
             "Write it again: python data/generate_data.py",
             returncode=2,
         )
+    os.environ["STORED_FIGURES"] = tempfile.mkdtemp()
+    for folder in run.ROOT.glob("[0-9][0-9]_*/figures"):
+        shutil.copytree(folder, Path(os.environ["STORED_FIGURES"], folder.parent.name))
 
 
 def pytest_unconfigure(config):
