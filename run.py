@@ -9,6 +9,7 @@ published number); the scoreboard, README.md, the folders' READMEs and the tests
 """
 
 import argparse
+import ast
 import csv
 import hashlib
 import json
@@ -35,6 +36,27 @@ def notebooks(root=ROOT):
 def executed_notebooks(root=ROOT):
     """Paths of all notebooks that are stored with outputs: tutorials and solutions."""
     return sorted(root.glob("[0-9][0-9]_*/*.ipynb"))
+
+
+def definitions(mirror, source=None):
+    """What a tutorial defines, without running it: a dict of its imports, functions and constants (ALL_CAPS).
+
+    The solutions take the functions of their tutorial from here. `source` replaces the text of the file; what a
+    constant is computed from must be imported, or be a constant or a function itself.
+    """
+    mirror = Path(mirror)
+    keep = []
+    for node in ast.parse(source or mirror.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
+            keep.append(node)
+        elif isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
+            if all(target.id.isupper() or target.id == "here" for target in node.targets):
+                keep.append(node)
+        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith(("sys.path", "os.environ")):
+            keep.append(node)
+    space = {"__file__": str(mirror), "__name__": "definitions"}
+    exec(compile(ast.Module(keep, []), str(mirror), "exec"), space)
+    return space
 
 
 def ledger(notebook):
@@ -86,9 +108,11 @@ def _inputs_key(notebook):
     book = nbformat.read(notebook, as_version=4)
     parts = [f"{cell.cell_type}\n{cell.source}" for cell in book.cells]
     parts += [sys.version, *sorted(book.metadata)]  # jupytext leaves an entry there; execution removes it
-    for file in (ROOT / "data" / "generate_data.py", ROOT / "data" / "synthetic_llm_logs.csv", ROOT / "constraints.txt",
-                 ROOT / "requirements.txt", *sorted(notebook.parent.glob("*.csv"))):  # fmt: skip
-        parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
+    read = [ROOT / "data" / name for name in ("generate_data.py", "synthetic_llm_logs.csv")]
+    read += [ROOT / "constraints.txt", ROOT / "requirements.txt"]
+    for pattern in ("*.csv", "*.sql") if notebook in notebooks() else ("*.csv", "*.sql", "*_demo.py"):
+        read += sorted(notebook.parent.glob(pattern))
+    parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in read]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -148,12 +172,13 @@ def execute(notebook):
 
 
 def run_notebooks(every=False):
-    """Execute what has changed since it was last run here, a line of progress each; return {notebook: result}."""
+    """Execute what has changed since it was last run here, a line of progress each; return {tutorial: result}."""
     CACHE.mkdir(exist_ok=True)
     results = {}
-    for notebook in notebooks():
+    for notebook in executed_notebooks():
         memo = CACHE / f"{notebook.stem}.json"
-        print(f"  {notebook.parent.name:<32}", end="", flush=True)
+        name = notebook.parent.name if notebook in notebooks() else "   its solutions"
+        print(f"  {name:<32}", end="", flush=True)
         result = json.loads(memo.read_text(encoding="utf-8")) if memo.exists() else {}
         if every or result.get("key") != _inputs_key(notebook):
             result = execute(notebook)
@@ -162,7 +187,8 @@ def run_notebooks(every=False):
             print(f"executed in {result['seconds']:.1f} s")
         else:
             print(f"unchanged since it ran ({result['seconds']:.1f} s)")
-        results[notebook] = result
+        if notebook in notebooks():
+            results[notebook] = result
     return results
 
 

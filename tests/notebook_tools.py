@@ -1,6 +1,5 @@
 """Ways to look at a notebook and to run its mirror, for the tests and the benchmark."""
 
-import ast
 import json
 import os
 import subprocess
@@ -58,21 +57,6 @@ def run_script(script, folder, **environment):
 
 
 def definitions(mirror, **parameters):
-    """The mirror's imports, constants (ALL_CAPS) and functions, without running its cells: a dict.
-
-    What a constant is computed from must be imported, or a constant or function itself.
-    """
+    """What the mirror (a path from the root) defines, without running its cells, with other values of parameters."""
     mirror = run.ROOT / mirror
-    tree = ast.parse(with_parameters(mirror.read_text(encoding="utf-8"), **parameters))
-    keep = []
-    for node in tree.body:
-        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
-            keep.append(node)
-        elif isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets):
-            if all(t.id.isupper() or t.id == "here" for t in node.targets):
-                keep.append(node)
-        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("sys.path"):
-            keep.append(node)
-    space = {"__file__": str(mirror), "__name__": "definitions"}
-    exec(compile(ast.Module(keep, []), str(mirror), "exec"), space)
-    return space
+    return run.definitions(mirror, with_parameters(mirror.read_text(encoding="utf-8"), **parameters))
