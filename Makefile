@@ -2,6 +2,8 @@
 # make test      set up, run all tests
 # make lab       set up, open JupyterLab
 # make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
+# make test-spark   run the SQL queries on Apache Spark, too (an environment of its own; needs Java 17)
+# make bench-scale  time the queries on up to a billion rows (half an hour, 3 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line; the one that was changed last wins
 # make clean     remove all that make has made
@@ -23,7 +25,7 @@ MAKE_VENV = $$python -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$pyth
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
 
-.PHONY: all test lab bench check sync clean test-oldest test-newest
+.PHONY: all test lab bench check sync clean test-oldest test-newest test-spark bench-scale
 all: $(READY)
 	@$(PY) run.py
 
@@ -36,6 +38,9 @@ lab: $(READY)
 bench: $(READY)
 	@$(PY) tests/bench.py
 
+bench-scale: $(READY) .venv-spark/ready
+	@$(PY) tests/bench_scale.py
+
 check: $(READY)
 	@$(PY) tests/check_environment.py
 
@@ -43,7 +48,7 @@ sync: $(READY)
 	@$(PY) -m jupytext --sync [0-9][0-9]_*/*.py
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv
+	rm -rf .venv .venv-oldest .venv-newest .venv-spark .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing or what it should hold has changed.
@@ -54,11 +59,22 @@ $(READY): requirements.txt constraints.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt || $(NO_INSTALL)
 	@touch $@
 
+# Java is looked for first: PySpark is a download of 450 MB.
+.venv-spark/ready: requirements-spark.txt constraints.txt
+	@$(FIND_PYTHON); $$python tests/on_spark.py --check || exit 1; \
+	echo "Setting up .venv-spark (once; about a minute)"; $(call MAKE_VENV,.venv-spark)
+	@.venv-spark/$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-spark.txt -c constraints.txt || $(NO_INSTALL)
+	@touch $@
+
+test-spark: .venv-spark/ready
+	@.venv-spark/$(BIN)/python tests/on_spark.py
+
 # Never the reader's .venv: these take the ends of the ranges in pyproject.toml.
 test-oldest test-newest: test-%:
 	@$(FIND_PYTHON); $(call MAKE_VENV,.venv-$*)
 	@.venv-$*/$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || $(NO_INSTALL)
-	@.venv-$*/$(BIN)/python -m uv pip install --quiet --python .venv-$*/$(BIN)/python -r pyproject.toml --extra parquet \
+	@.venv-$*/$(BIN)/python -m uv pip install --quiet --python .venv-$*/$(BIN)/python -r pyproject.toml \
 		--resolution $(if $(filter oldest,$*),lowest-direct,highest) || $(NO_INSTALL)
 	$(if $(filter oldest,$*),@.venv-oldest/$(BIN)/python -m uv pip install --quiet --python .venv-oldest/$(BIN)/python \
 		--no-deps "matplotlib==3.8.*" || $(NO_INSTALL)) # rdrobust asks for 3.9 and uses it only in plots that we do not draw

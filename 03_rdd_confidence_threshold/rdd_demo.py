@@ -13,6 +13,9 @@
 # five times as much. Nobody ran an experiment, and hard queries differ from easy ones. Does the premium model earn its
 # price for the queries near the threshold, where the threshold could be moved?
 #
+# Notebook 02 could compare users only on what was recorded about them, and a hidden trait as strong as engagement would
+# have erased its answer. Here a rule decides who is treated, not the user, and the rule is known exactly.
+#
 # **The answer at a glance**
 #
 # | what does premium routing add to task completion, at the threshold? | |
@@ -75,7 +78,7 @@ FIGURES = ROOT / "03_rdd_confidence_threshold" / "figures"
 LEDGER = ROOT / "03_rdd_confidence_threshold" / "published_figures.csv"
 SEED_BOOTSTRAP = 7  # the article's
 B_DRAWS = 500  # bootstrap samples
-SEED_STUDY = 303  # fresh datasets: section 9 uses this seed, section 10 the next ones
+SEED_STUDY = 303  # fresh datasets: section 10 uses this seed, section 11 the next ones
 N_DATASETS = 5000  # of 50,000 users each
 N_FAILURE = 500  # datasets per broken world
 
@@ -149,7 +152,7 @@ assert not published or (naive[1] < truth < naive[2] and round(truth, 3) == 0.06
 # it is no accident of sampling. The generator lets nothing but routing depend on confidence, so the two groups differ
 # in the model and in nothing else; the naive number is unbiased here by construction, and more precise than anything
 # below. What is right is the article's suspicion: you can't know that from the logs. In a real product confidence goes with
-# difficulty, and difficulty with completion. Section 9 adds exactly that to the world, and the naive number falls over.
+# difficulty, and difficulty with completion. Section 10 adds exactly that to the world, and the naive number falls over.
 
 # %% [markdown]
 # ## 3. What a threshold identifies
@@ -327,7 +330,7 @@ assert not published or sweep["effect"].between(0.054, 0.064).all()
 
 # %% [markdown]
 # All four estimates lie between 0.054 and 0.064. It is tempting to call that robust. But the windows are nested: every user
-# in the narrow one is in all the others. Section 9 measures how much of the agreement is mere overlap.
+# in the narrow one is in all the others. Section 10 measures how much of the agreement is mere overlap.
 
 # %% [markdown]
 # ## 6. Functional form
@@ -346,7 +349,7 @@ assert not published or (abs(quadratic - late) < 0.0022 and round(quadratic_se /
 # %% [markdown]
 # The article says the quadratic has four extra parameters. It has two (a squared term for each side), six in all against
 # four. They cost half as much error again: 0.0196 against 0.0131. The two estimates differ by 0.0022, far less than
-# either error. We come back to the quadratic in section 11, where it turns out to be the heart of modern practice: a linear
+# either error. We come back to the quadratic in section 12, where it turns out to be the heart of modern practice: a linear
 # fit *with its bias estimated and removed*. For higher orders than two, don't: they chase noise at the edge (Gelman and
 # Imbens 2019).
 
@@ -397,7 +400,7 @@ show(figure, "density",
 # The article says these five counts would reveal manipulation. They can't: users who slip from just above 0.85 to just below stay in the
 # same bin, $[0.84, 0.86)$. Splitting that bin at the threshold gives 1,197 below and 1,138 above, a difference of 1.2
 # standard errors. (A falling density explains part of that, so this quick $z$ is a first look; the proper test fits the
-# density on each side, and waits in section 11.) Section 10 makes manipulated data and watches both checks.
+# density on each side, and waits in section 12.) Section 11 makes manipulated data and watches both checks.
 #
 # One more detail of the count: the article's bin edges are floats, where 0.80 + 0.02 comes out a hair above 0.82, and taking that
 # literally counts the rows at exactly 0.82 twice. Whole numbers give the published 2,461.
@@ -419,7 +422,7 @@ if published:
 # wherever a running variable is rounded coarsely.
 
 # %% [markdown]
-# ## 8. The bootstrap, and the reproduction check
+# ## 8. The bootstrap
 #
 # The article resamples users 500 times and refits, for each specification. Done row by row that is thousands of
 # regressions. **A bootstrap sample is how often each row was drawn**, and rows with the same confidence and outcome are
@@ -465,9 +468,9 @@ for name, (low, high) in interval.items():
 # The bootstrap reproduces HC3, up to the noise of 500 draws in its tails. It has to: both estimate the same sampling
 # variance. The article says that when specifications disagree, the bootstrap tells which one to trust. It can't. It
 # measures **variance**, and what sets specifications apart is **bias**: a badly biased fit has a bootstrap interval as
-# narrow as a good one. In section 10 the narrowest interval is the most wrong.
+# narrow as a good one. In section 11 the narrowest interval is the most wrong.
 #
-# ### Reproduction check
+# ## 9. Reproduction check
 #
 # Every number the article prints is in `published_figures.csv`. It counts as reproduced when our value rounds to the
 # printed digits.
@@ -510,7 +513,7 @@ assert not published or same.all()
 
 
 # %% [markdown]
-# ## 9. Is the answer honest?
+# ## 10. Is the answer honest?
 #
 # One dataset is one draw. To judge an interval we need many, and confidence gives us a fast way to make them: the generator
 # draws it from a Beta(5, 2), independently of everything else. So the numbers of users in narrow cells of confidence are
@@ -675,7 +678,7 @@ show(figure, "honest",
 # sloped world, same effect. Only the naive row moves. At the right: coverage in the two worlds.*
 
 # %% [markdown]
-# ## 10. When it fails
+# ## 11. When it fails
 #
 # Five ways to break a regression discontinuity. In each, the true effect at the threshold is 0.06, and we look for the
 # diagnostic that would have told.
@@ -955,8 +958,8 @@ show(figure, "curvature",
 # threshold in the wrong order. Right: means over 500 datasets, with 1.96 standard deviations: as the window widens, the
 # linear estimate slides away from the truth while its error bar shrinks.*
 #
-# The article says: if linear and quadratic disagree, widen the bandwidth. That is backwards. The linear fit is wrong
-# *because* it reaches too far: at 0.20 it even has the wrong sign, with coverage 0 and the smallest standard deviation of all.
+# Most people widen it, for more users should settle a dispute, and the article says so, too. That is backwards. The linear
+# fit is wrong *because* it reaches too far: at 0.20 it even has the wrong sign, with coverage 0 and the smallest standard deviation of all.
 # A bootstrap would call it the most trustworthy of the five. The right reading of a disagreement is "there is curvature
 # within this window": narrow it, or bend the fit. `rdrobust` does both by itself: it chooses a small window here (0.044
 # on average) and corrects for what curvature remains.
@@ -992,7 +995,7 @@ assert not published or (abs(local[0] - EFFECT) < 0.004 and round(on_premium, 3)
 # | extrapolation | none: it answers another question | nothing in the data |
 
 # %% [markdown]
-# ## 11. What you would ship
+# ## 12. What you would ship
 #
 # No hand-picked bandwidth. `rdrobust` (Calonico, Cattaneo and Titiunik 2014) chooses the window that minimizes the expected
 # squared error, weighs users near the threshold more (a triangular kernel), **estimates the bias that curvature leaves in
@@ -1186,6 +1189,9 @@ assert not published or len(table) == 7_008
 # - When linear and quadratic disagree, narrow the window. Better: let the data choose it and use a bias-corrected interval.
 # - A diagnostic must be able to fail: no bin across the threshold, placebos on one side of it, the number of checks stated.
 # - The result is an effect at the threshold. It decides where to put the threshold, and not whether to have the feature.
+#
+# **Next:** a feature that no threshold switches on, but a date: the model upgrade reaches whole workspaces in one week
+# and the others later ([notebook 04](../04_synthetic_control/synthetic_control_demo.ipynb)).
 #
 # ## References
 #

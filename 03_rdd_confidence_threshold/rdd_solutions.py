@@ -61,7 +61,7 @@ assert 0.028 <= error <= 0.031
 #
 # *Why is it no reason to prefer 0.10 that its estimate is nearer to 0.06?* Because you know 0.06 only here. An estimate
 # with an error of 0.029 lands 0.03 away from the truth in every third dataset, whatever the method. A bandwidth is chosen
-# by what it does on average over datasets (section 9 of the tutorial), or by the data before anyone looks at the estimate
+# by what it does on average over datasets (section 10 of the tutorial), or by the data before anyone looks at the estimate
 # (`rdrobust`); never by whether one answer pleases.
 
 # %% [markdown]

@@ -12,6 +12,7 @@ import argparse
 import copy
 import hashlib
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass, fields
@@ -388,46 +389,54 @@ def load_logs(path=DATASET):
 
 
 def write_logs(path=DATASET, seed=SEED, n_users=N_USERS, world=World()):
-    """Write the logs to a .csv or .parquet file, whole or not at all; parent folders are made.
+    """Write the logs to a .csv file, or to a .parquet folder of shards, whole or not at all; parent folders are made.
 
-    Shows a progress bar on a terminal when it takes more than a few seconds. Raises ValueError for a bad seed or
-    number of users, OSError for a path that cannot be written, ImportError where Parquet needs pyarrow.
+    A name that ends in .parquet becomes a folder with a file of 250,000 users each (part-00000.parquet, ...), as Spark
+    and DuckDB read it. Shows a progress bar on a terminal when it takes more than a few seconds. Raises ValueError for
+    a bad seed or number of users, OSError for a path that cannot be written or a folder that is there already.
     """
-    from tqdm import tqdm
-
     _check(seed, n_users)
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file")
-    parquet = path.suffix == ".parquet"
-    if parquet:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise ImportError("Parquet needs pyarrow: `pip install pyarrow`, or name a .csv file") from None
+        raise IsADirectoryError(f"{path} is a folder that is there already: remove it, or choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    writer = None
+    blocks = map(_frame, _draw_blocks(seed, n_users, world))
     try:
-        with (
-            tqdm(total=n_users, unit=" users", unit_scale=True, delay=3, disable=None, leave=False) as bar,
-            open(partial, "wb") as file,
-        ):
-            for number, d in enumerate(_draw_blocks(seed, n_users, world)):
-                block = _frame(d)
-                if parquet:
-                    table = pyarrow.Table.from_pandas(block, preserve_index=False)
-                    writer = writer or pyarrow.parquet.ParquetWriter(file, table.schema)
-                    writer.write_table(table)
-                else:
-                    block.to_csv(file, index=False, header=number == 0, lineterminator="\n", encoding="utf-8")
-                bar.update(len(block))
-            if writer:
-                writer.close()
+        if path.suffix == ".parquet":
+            _write_shards(partial, blocks, n_users)
+            path.unlink(missing_ok=True)  # a folder cannot take the place of a file
+        else:
+            _write_csv(partial, blocks, n_users)
         os.replace(partial, path)
     finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
         partial.unlink(missing_ok=True)
+
+
+def _progress(n_users):
+    from tqdm import tqdm
+
+    return tqdm(total=n_users, unit=" users", unit_scale=True, delay=3, disable=None, leave=False)
+
+
+def _write_csv(path, blocks, n_users):
+    with _progress(n_users) as bar, open(path, "wb") as file:
+        for number, block in enumerate(blocks):
+            block.to_csv(file, index=False, header=number == 0, lineterminator="\n", encoding="utf-8")
+            bar.update(len(block))
+
+
+def _write_shards(folder, blocks, n_users):
+    import duckdb  # here, so that a CSV needs nothing but NumPy and pandas
+
+    folder.mkdir()
+    with _progress(n_users) as bar, duckdb.connect() as connection:
+        for number, block in enumerate(blocks):
+            shard = connection.from_df(block)
+            shard.write_parquet(str(folder / f"part-{number:05}.parquet"), compression="zstd")
+            bar.update(len(block))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -440,7 +449,8 @@ def main(arguments=None):
     parser = _Parser(prog="generate_data.py", description="Write the synthetic LLM-product logs.")
     parser.add_argument("--seed", type=int, default=SEED, help="of the random draws (default %(default)s)")
     parser.add_argument("--n-users", type=int, default=N_USERS, help="rows to write (default %(default)s)")
-    parser.add_argument("--out", type=Path, default=DATASET, help=".csv or .parquet file (default: %(default)s)")
+    place = ".csv file, or .parquet folder of shards (default: %(default)s)"
+    parser.add_argument("--out", type=Path, default=DATASET, help=place)
     options = parser.parse_args(arguments)
     start = time.perf_counter()
     try:
@@ -451,7 +461,7 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted, {options.out} is as it was", file=sys.stderr)
         return 130
-    published = is_published(options.out)
+    published = options.out.is_file() and is_published(options.out)
     which = "the published dataset" if published else "not the published dataset (seed 42, 50,000 users, CSV)"
     print(f"wrote {options.n_users:,} users to {options.out} in {time.perf_counter() - start:.1f} s: {which}")
     return 0

@@ -4,6 +4,7 @@ import functools
 import io
 from contextlib import redirect_stdout
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,8 @@ from rdrobust import rdrobust
 from scipy import stats
 from statsmodels.sandbox.regression.gmm import IV2SLS
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+from run import ROOT
 
 NB = definitions("03_rdd_confidence_threshold/rdd_demo.py")
 GRID, BELOW, SHARE = NB["GRID"], NB["BELOW"], NB["SHARE"]
@@ -165,6 +168,19 @@ def test_naive_cells_are_rows():
         side = x < 0.85
         expected = NB["difference"](side.sum(), y[side].sum(), (~side).sum(), y[~side].sum())
         np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bandwidth", [0.07003, 0.10])
+def test_the_warehouse_gives_statsmodels_hc3(d, bandwidth):
+    frame = pd.DataFrame({name: d[name] for name in ("query_confidence", "task_completed")})
+    with duckdb.connect() as warehouse:
+        warehouse.register("logs", frame)
+        table = warehouse.sql((ROOT / "03_rdd_confidence_threshold" / "aggregate.sql").read_text()).df()
+    near = frame[(frame["query_confidence"] - 0.85).abs() < bandwidth - 1e-9]
+    c, below = near["query_confidence"] - 0.85, (near["query_confidence"] < 0.85) * 1.0
+    X = np.column_stack([np.ones(len(near)), below, c, below * c])
+    fit = sm.OLS(near["task_completed"].to_numpy(), X).fit(cov_type="HC3")
+    np.testing.assert_allclose(NB["estimate_from"](table, bandwidth), (fit.params[1], fit.bse[1]), rtol=0, atol=1e-10)
 
 
 def test_study_is_a_loop_over_datasets():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import duckdb
 import generate_data
 import numpy as np
 import pandas as pd
@@ -267,17 +268,35 @@ def test_interrupt_leaves_the_old_file(tmp_path):
     assert out.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["logs.csv"]
 
 
-def test_parquet_without_pyarrow_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert generate_data.main(["--out", str(tmp_path / "logs.parquet")]) == 2
-    assert "pip install pyarrow" in capsys.readouterr().err and not list(tmp_path.iterdir())
-
-
-def test_parquet_holds_the_same_rows(tmp_path, monkeypatch):
-    pytest.importorskip("pyarrow", reason="optional; `make test-oldest` and `make test-newest` install it")
+def test_parquet_shards_hold_the_same_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(generate_data, "BLOCK", 700)
-    write_logs(tmp_path / "logs.parquet", 7, 2_000)
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "logs.parquet"), generate(7, 2_000), check_dtype=False)
+    out = tmp_path / "logs.parquet"
+    write_logs(out, 7, 2_000)
+    assert sorted(path.name for path in out.iterdir()) == [f"part-0000{k}.parquet" for k in (0, 1, 2)]
+    rows = duckdb.sql(f"SELECT * FROM read_parquet('{out.as_posix()}/*.parquet') ORDER BY user_id").df()
+    pd.testing.assert_frame_equal(rows, generate(7, 2_000), check_dtype=False)
+
+
+def test_parquet_failure_half_way_leaves_nothing(tmp_path, monkeypatch, capsys):
+    shard, written = generate_data._frame, []
+
+    def broken(block):
+        written.append(block)
+        if len(written) == 2:
+            raise OSError("no space left on device")
+        return shard(block)
+
+    monkeypatch.setattr(generate_data, "BLOCK", 700)
+    monkeypatch.setattr(generate_data, "_frame", broken)
+    assert generate_data.main(["--n-users", "2000", "--out", str(tmp_path / "logs.parquet")]) == 2
+    assert "no space left" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_parquet_never_replaces_a_folder(tmp_path, capsys):
+    (tmp_path / "logs.parquet").mkdir()
+    (tmp_path / "logs.parquet" / "mine.txt").write_text("mine")
+    assert generate_data.main(["--n-users", "100", "--out", str(tmp_path / "logs.parquet")]) == 2
+    assert "there already" in capsys.readouterr().err and len(list(tmp_path.rglob("*"))) == 2
 
 
 def test_find_seed():

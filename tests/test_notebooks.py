@@ -96,12 +96,61 @@ def test_anatomy(notebook):
     text = "\n".join(markdown(notebook))
     assert text.startswith("# ")
     for part in ("**The decision.**", "at a glance", "**You will do:**", "**You will learn:**", "**You need:**",
-                 "**Run time:**", "## Key ideas", "## References", "## On your own", "Reproduction check",
-                 "honest?", "you would ship", "doi:10."):  # fmt: skip
+                 "**Run time:**", "doi:10."):  # fmt: skip
         assert part in text, part
-    exercises = re.findall(r"^\d\. \*\*.+?\*\* \(\d+ minutes\)", text.partition("## On your own")[2], flags=re.M)
-    assert len(exercises) == 3
+    assert [title for title, _ in exercises(notebook)] == EXERCISES
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in code_cells(notebook)) == 1
+
+
+EXERCISES = ["Change a constant", "Break an assumption", "Design something new"]
+
+
+def exercises(notebook):
+    """(title, text) of the exercises at the end of a tutorial."""
+    text = "\n".join(markdown(notebook)).partition("## On your own")[2]
+    return re.findall(r"^\d\. \*\*(.+?)\*\* \(\d+ minutes\)\.(.+?)(?=^\d\. \*\*|\Z)", text, flags=re.M | re.S)
+
+
+@each_tutorial
+def test_exercises_state_an_answer_and_solutions_check_it(notebook):
+    """What follows "You are right" in an exercise, number by number, stands in the asserts of its solution."""
+    solutions = notebook.with_name(notebook.stem.replace("_demo", "_solutions") + ".ipynb")
+    section, asserts = None, {title: "" for title in EXERCISES}
+    for cell in read(solutions).cells:
+        heading = re.match(r"## \d\. (.+)", cell.source)
+        section = heading[1] if heading else section
+        if cell.cell_type == "code" and section:
+            asserts[section] += "\n".join(re.findall(r"^ *assert .+?(?=^\S|\Z)", cell.source, flags=re.M | re.S))
+    for title, text in exercises(notebook):
+        _, said, answer = " ".join(text.split()).partition("You are right")
+        assert said, f"{title}: what does a right answer look like?"
+        assert asserts[title], f"{title}: its solution checks nothing"
+        checked = {float(n.replace("_", "")) for n in re.findall(r"(?<![\w.])\d[\d_]*\.?\d*", asserts[title])}
+        answer = re.split(r"[.:?](?=\s)", answer)[0].replace(",", "")  # the sentence, up to its reason
+        for value in map(float, re.findall(r"(?<![\w.])\d+\.\d+|\d{4,}", answer)):
+            assert value in checked or value / 100 in checked, f"{title}: {value} is stated and not checked"
+
+
+@each_tutorial
+def test_readers_are_asked_to_predict(notebook):
+    """In two to four places, each before a cell of code."""
+    cells = read(notebook).cells
+    places = [k for k, cell in enumerate(cells) if "**Predict, then run.**" in cell.source]
+    assert 2 <= len(places) <= 4 and "**Predict.**" not in "".join(markdown(notebook))
+    assert all(cells[k + 1].cell_type == "code" for k in places)
+
+
+@each_tutorial
+def test_sections_come_in_the_same_order(notebook):
+    titles = re.findall(r"^## (.+)$", "\n".join(markdown(notebook)), flags=re.M)
+    assert titles[-3:] == ["Key ideas", "References", "On your own"]
+    numbered = [re.match(r"(\d+)\. (.+)", title).groups() for title in titles[:-3]]
+    assert [int(number) for number, _ in numbered] == list(range(1, len(numbered) + 1))
+    names = [name for _, name in numbered]
+    assert names[0] == "Set up" and names[-1].startswith("What you would ship")
+    order = [name for name in names if name in ("Reproduction check", "Is the answer honest?", "When it fails")]
+    assert order[:1] == ["Reproduction check"] and len(order) == len(set(order))
+    assert "Is the answer honest?" in order and ("When it fails" in order or notebook.stem.startswith("naive"))
 
 
 @each_tutorial
