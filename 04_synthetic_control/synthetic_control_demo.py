@@ -23,7 +23,10 @@
 # | truth: what the data generator put in | +5.0 pp |
 #
 # (pp: percentage points.) The elaborate method is further from the truth than the simple ones, and its interval leaves
-# the truth out. It is no accident, and more data would not help. Finding out why is the plot of this notebook.
+# the truth out. It is no accident. Finding out why is the plot of this notebook.
+#
+# Notebook 03 measured a feature that a threshold on one number switches on. Here a feature reaches whole workspaces at a
+# date, so the comparison must run over time.
 #
 # **You will do:** fit a synthetic control by hand, run its placebo, leave-one-out and bootstrap checks, then find the
 # 3 points too many, with evidence that was printed all along, and repair them in three ways. **You will learn:** what a
@@ -54,6 +57,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 
+import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -126,7 +130,8 @@ assert not published or (round(before, 4), round(after, 4)) == (0.5916, 0.6431)
 # Completion rose by 5 points. This number has no answer to the question "what else happened in week 20?": a season, a
 # press report, a fix of the login page would all be in it. (In this world nothing else happened, so it is near the
 # truth. You could not have known.) What we want is what wave 1 *would have done* in weeks 20–29 without the upgrade:
-# its **counterfactual**.
+# its **counterfactual**. What happened minus what would have happened, averaged over wave 1, is the average effect on
+# the treated (ATT).
 
 # %% [markdown]
 # ## 3. The idea of a synthetic control
@@ -141,9 +146,10 @@ assert not published or (round(before, 4), round(after, 4)) == (0.5916, 0.6431)
 #
 # and read the effect off the gaps $y_t - \sum_j \hat w_j d_{jt}$ in the weeks after.
 #
-# The two constraints make the synthetic series an *average*: it lies between the highest and the lowest donor in each
-# week, in what geometers call the donors' **convex hull**. That protects from extrapolation. It also means that a treated
-# unit outside of the hull cannot be matched at all. Keep the picture in mind.
+# Weights that obey the two constraints form a **simplex**. The constraints make the synthetic series an *average*: it
+# lies between the highest and the lowest donor in each week, in what geometers call the donors' **convex hull**. That
+# protects from extrapolation. It also means that a treated unit outside of the hull cannot be matched at all. Keep the
+# picture in mind.
 
 # %%
 BEFORE = slice(0, START)  # rows of a panel
@@ -371,8 +377,8 @@ show(figure, "trajectories_and_placebos",
 #
 # If one donor carried the result, dropping it would change the gap. Drop each donor with weight in turn, and refit.
 #
-# **Predict, then run.** Suppose that the gap hardly moves. Does the true effect of 5 points then lie within the leave-one-out
-# range? Most people say: surely, a robust estimate must be near the truth.
+# **Predict, then run.** Twelve donors have weight, the heaviest a fifth. Write down the smallest and the largest of the twelve
+# new gaps. Does the true effect of 5 points lie between them?
 
 # %%
 def leave_one_out(panel):
@@ -388,9 +394,10 @@ print(f"range [{without[used].min():+.4f}, {without[used].max():+.4f}]")
 
 
 # %% [markdown]
-# **The article says** that the estimate is robust: no donor moves it by more than 1.2 points. That is so. But the range is
-# 7.4 to 9.5 points, and the truth is *outside*. Robust and right are different things: if every donor misses
-# in the same way, each subset of them does too.
+# **The article says** that the estimate is robust: no donor moves it by more than 1.2 points. That is so. Most people
+# therefore expect the truth within the range: what nothing can shake must be near it. But the range is 7.4 to 9.5 points, and
+# the truth is *outside*. Robust and right are different things: if every donor misses in the same way, each subset of
+# them does too.
 #
 # ### Step 5: a bootstrap interval
 #
@@ -517,11 +524,11 @@ if published:
 #
 # $$y_t - \sum_j w_j d_{jt} = \alpha + \tau\,1[t \ge T_0] + \varepsilon_t - \sum_j w_j \varepsilon_{jt}.$$
 #
-# The weights were chosen from the weeks before. For $t \ge T_0$ the noise knows nothing of them, and the expected gap is
-# $\tau + \alpha$: 5 points of upgrade and 4 points of enthusiasts. No choice of weights changes that, and neither
-# does the number of users. For $t < T_0$, though, the weights were chosen *because* the donors' noise happened to imitate
-# $\alpha$; that is why the gap before is 2.5 points and not 4. The luck of the chosen donors ends in week 20: they
-# regress to their mean, and the gap opens further. So subtracting 2.5 from 8.3 would not repair it either.
+# The weights were chosen from the weeks before. For $t \ge T_0$ the noise knows nothing of them, and the expected gap
+# is $\tau + \alpha$: 5 points of upgrade and 4 points of enthusiasts. No choice of weights changes that. For $t < T_0$,
+# though, the weights were chosen *because* the donors' noise happened to imitate $\alpha$; that is why the gap before
+# is 2.5 points and not 4. The luck of the chosen donors ends in week 20: they regress to their mean, and the gap opens
+# further. So subtracting 2.5 from 8.3 would not repair it either.
 #
 # That is a claim about an average over datasets, and we can check it. Two sources of fresh data: `simulate`, the
 # generator itself, and a short cut. Given its cell, a user completes with a probability that is an average over tiers, opt-ins
@@ -565,8 +572,7 @@ def fresh(number, n, **world):
 
 # %% [markdown]
 # **Predict, then run.** The article blames a small sample. Ten times as many users make the noise smaller by a factor of
-# three. Where will the average of the estimates be: nearer to 5, or still near 9? Most people answer "nearer": more data
-# surely help.
+# three. Write down where the average of 200 estimates will lie, in points: with 50,000 users each, and with 500,000.
 
 # %%
 print("users      mean of synthetic control (Monte Carlo error)")
@@ -578,10 +584,11 @@ if published:
 
 
 # %% [markdown]
-# Still at 9 points, τ + α. **The article says** that the overshoot is a finite-sample bias of small donor panels. With
-# ten times the sample it stays: it is a *level difference* that the method cannot represent. An interval from ten times
-# the users would be narrower around the wrong place. (In this world the donors differ by noise alone, so their hull even shrinks as
-# users are added.)
+# Still at 9 points, τ + α. Most people expect the average to come nearer to 5, since more data surely help. They help
+# against noise, and nothing in τ + α depends on the number of users. **The article says** that the overshoot is a
+# finite-sample bias of small donor panels. With ten times the sample it stays: it is a *level difference* that the
+# method cannot represent. An interval from ten times the users would be narrower around the wrong place. (In this world
+# the donors differ by noise alone, so their hull even shrinks as users are added.)
 
 # %% [markdown]
 # ## 7. Three repairs
@@ -598,7 +605,7 @@ def demeaned_sc(panel, start=START):
 
 
 # %% [markdown]
-# **Difference-in-differences**: how much did each workspace change? Compare the changes of the waves. It is the demeaned
+# **Difference-in-differences** (DiD): how much did each workspace change? Compare the changes of the waves. It is the demeaned
 # synthetic control with equal weights. Here comes the point about the design: the data are a *staged rollout* of 25
 # against 25 workspaces. **The article says** that no holdout exists, hence synthetic control. In weeks 20–29 wave 2 *is*
 # a holdout: 25 workspaces, and not one of them needs to be weighted.
@@ -735,21 +742,22 @@ if published:
 # one. Without the offset both are unbiased. The three estimators with an intercept are unbiased in both worlds, and
 # do not notice the offset at all.
 #
-# Plain difference-in-differences has the smallest error in both worlds. That is no law. Here all workspaces of a wave are alike
+# Plain difference-in-differences has the smallest RMSE in both worlds. That is no law. Here all workspaces of a wave are alike
 # up to noise, so that equal weights are the best weights. Where workspaces follow different seasons, matching on the past earns its keep.
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharex=True, sharey=True)
 names, bins = list(ESTIMATORS), np.linspace(0, 15, 46)
 for axes, (world, estimates) in zip(panels, draws.items(), strict=True):
-    for name, color in (("synthetic control", COLOR["treated"]), ("DiD", COLOR["estimate"])):
-        axes.hist(100 * estimates[:, names.index(name)], bins=bins, color=color, alpha=0.55)
+    for name, kind in (("DiD", "stepfilled"), ("synthetic control", "step")):
+        axes.hist(100 * estimates[:, names.index(name)], bins=bins, color=COLOR["estimate"],
+                  histtype=kind, alpha=0.5 if name == "DiD" else 1, lw=1.4)  # fmt: skip
     axes.axvline(100 * World.rollout_effect, color=COLOR["truth"], lw=2)
     axes.set(title=world, xlabel="estimate (pp)", xlim=(-1, 15))
 panels[0].set_ylabel("fresh panels")
 top_count = panels[0].get_ylim()[1]
 panels[0].text(-0.6, 0.6 * top_count, "difference-in-\ndifferences", color=COLOR["estimate"])
-panels[0].text(11, 0.6 * top_count, "synthetic\ncontrol", color=COLOR["treated"])
+panels[0].text(11.3, 0.6 * top_count, "synthetic\ncontrol", color=COLOR["estimate"])
 panels[0].text(5.2, 0.99 * top_count, "truth", color=COLOR["truth"])
 show(figure, "sampling_distributions",
      "Histograms of estimates on 1,000 panels. With the offset, difference-in-differences centres "
@@ -757,7 +765,7 @@ show(figure, "sampling_distributions",
      "centre on 5 and nearly coincide.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 4. Orange: synthetic control. Black: difference-in-differences. Green: the truth. Left: the world of these logs.
+# *Figure 4. Outline: synthetic control. Filled: difference-in-differences. Green: the truth. Left: the world of these logs.
 # Right: the same without the offset of wave 1.*
 #
 # ### Do the diagnostics see it?
@@ -781,10 +789,11 @@ if published:  # the panels without an offset
 #
 # ### Do the intervals cover?
 #
-# For the user bootstrap we redraw the number of users in each cell from a Poisson distribution around what was seen: the
-# counts of a resample are that, but for their fixed total (the *Poisson bootstrap*), and no list of users is needed. For difference-in-differences: the
-# $t$-interval that counts 50 workspaces. For synthetic DiD the two that its authors propose: a jackknife over workspaces with
-# the weights held fixed, and a bootstrap of workspaces that refits them.
+# For the user bootstrap we redraw the number of users in each cell from a Poisson distribution around what was seen:
+# the counts of a resample are that, but for their fixed total (the *Poisson bootstrap*), and no list of users is
+# needed. For difference-in-differences: the $t$-interval that counts 50 workspaces. For synthetic DiD the two that its
+# authors propose: a jackknife (leave out one workspace at a time) with the weights held fixed, and a bootstrap of
+# workspaces that refits them.
 
 # %%
 def did_interval(panel, start=START):
@@ -863,12 +872,12 @@ if published:
 # ### Do the tests test?
 #
 # A test at the 5 % level may reject in 5 % of worlds without an effect, and should reject often when there is one. Four
-# worlds, three tests. The **RMSPE ratio** is a common refinement of the placebo: rank the ratio of the RMSE after to that
-# before, to allow for donors that fit badly anyway. The third test permutes which workspaces were "wave 1" and compares
-# the difference-in-differences.
+# worlds, three tests. The **RMSPE ratio** (P for prediction) is a common refinement of the placebo: rank the ratio of
+# the RMSE after to that before, to allow for donors that fit badly anyway. The third test permutes which workspaces
+# were "wave 1" and compares the difference-in-differences.
 #
-# **Predict, then run.** With an effect of 5 points and *no* offset, the world that the placebo test is made for: how often will it find
-# the effect? Most people think of the p-value in step 3 and say: nearly always.
+# **Predict, then run.** An effect of 5 points and *no* offset is the world that the placebo test is made for. In how many of
+# 200 such panels will each of the three tests reject?
 
 # %%
 def rmspe_ratio(gaps):
@@ -930,12 +939,14 @@ show(figure, "placebo_spaghetti",
 # *Figure 5. The placebo "spaghetti". Thin blue: the donors, each fitted by the others. Orange: wave 1. They are not the same kind of
 # line: an average of 25 among single workspaces. That is why their ranks mean little.*
 #
-# **The article says** that no placebo is as extreme as wave 1, pseudo p 0.0385. The placebo test compares the average of 25
-# workspaces with single workspaces, which are several times as noisy: they are not exchangeable. So it hardly ever
-# rejects where there is an effect and no offset (third row), and it rejects on these logs *because of* the bias
-# (fourth row). The RMSPE ratio does not save it: it rejects in more than half of the worlds in which nothing happened at all, since the average
-# fits its past better than a single workspace can. On these logs it happens to give 0.077. Permuting workspaces
-# compares like with like; it keeps its 5 % and finds the effect in more than 90 %.
+# **The article says** that no placebo is as extreme as wave 1, pseudo p 0.0385. The placebo test compares the average
+# of 25 workspaces with single workspaces, which are several times as noisy: they are not exchangeable. Most people
+# think of that p-value and expect the test to find the effect nearly always. It hardly ever does where there is no
+# offset (third row), since an average of 25 is lost among gaps that are so much wider; and it rejects on these logs
+# *because of* the bias (fourth row). The RMSPE ratio does not save it: it rejects in more than half of the worlds in
+# which nothing happened at all, since the average fits its past better than a single workspace can. On these logs it
+# happens to give 0.077. Permuting workspaces compares like with like; it keeps its 5 % and finds the effect in more
+# than 90 %.
 
 # %% [markdown]
 # ## 9. When it fails
@@ -986,6 +997,9 @@ weight_hit, caught = np.mean(culprit, axis=0)
 # leave-one-out, the largest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks 0–19 alone,
 # and look for an effect where there was none. The first is by synthetic control, the second by difference-in-differences with its
 # interval; we note how often the latter excludes zero.
+#
+# **Predict, then run.** Which of the five would warn of the contaminated donors, which of the level below the hull, which of
+# the trend? Write one name, or "none", beside each.
 
 # %%
 def symptoms(panel):
@@ -1020,8 +1034,9 @@ if published:
     assert 0.7 < s[3, 5] < 0.9 and caught > 0.85 and abs(own.mean() - 0.02) < 0.004
 
 # %% [markdown]
-# 1. **Contaminated donors** cost 2 of 5 points, with every estimator. RMSE, leave-one-out, largest weight and placebos in
-#    time all look as they do in a healthy world: contamination happens *after* week 20 and to *all* donors. The donors' own
+# 1. **Contaminated donors** cost 2 of 5 points, with every estimator. Most people name the RMSE or leave-one-out: bad donors should
+#    fit badly, or disagree. But RMSE, leave-one-out, largest weight and placebos in time all look as they do in a healthy
+#    world: contamination happens *after* week 20 and to *all* donors. The donors' own
 #    before-and-after shows the 2 points on average, but it varies by nearly as much from season to season. So
 #    do not look for it in the outcome: look up in the exposure logs who really was served by which model.
 # 2. **Outside the hull**, synthetic control is off by the whole offset, −15 points, and turns a gain into a loss. The
@@ -1048,13 +1063,13 @@ if published:
     assert all(abs(row[2] - 0.05) < 0.004 for row in short.values())
 
 figure, axes = plt.subplots(figsize=(8, 3.4))
-style = {"synthetic control": ("s", COLOR["treated"]), "demeaned SC": ("D", COLOR["control"]),
+style = {"synthetic control": ("s", "white"), "demeaned SC": ("D", "white"),
          "DiD": ("o", COLOR["estimate"])}  # fmt: skip
 for row, values in enumerate(estimates.values()):
-    for k, (name, (marker, color)) in enumerate(style.items()):
+    for k, (name, (marker, inside)) in enumerate(style.items()):
         centre, spread = 100 * values[:, k].mean(), 100 * values[:, k].std(ddof=1)
-        axes.errorbar(centre, -row + 0.2 - 0.2 * k, xerr=spread, fmt=marker, color=color,
-                      label=name if row == 0 else None)  # fmt: skip
+        axes.errorbar(centre, -row + 0.2 - 0.2 * k, xerr=spread, fmt=marker, mfc=inside,
+                      color=COLOR["estimate"], label=name if row == 0 else None)  # fmt: skip
 axes.axvline(100 * World.rollout_effect, color=COLOR["truth"], lw=6, alpha=0.35, zorder=0)
 axes.text(100 * World.rollout_effect + 0.3, 0.55, "truth", color=COLOR["truth"])
 axes.set_yticks(-np.arange(len(estimates)), list(estimates))
@@ -1066,7 +1081,7 @@ show(figure, "failures",
      "others at 5. With a trend all are at 11. With a donor's shock two are at 8.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6. No estimator survives everything. An intercept (blue, black) repairs a level difference; nothing here repairs
+# *Figure 6. No estimator survives everything. An intercept (diamonds, dots) repairs a level difference; nothing here repairs
 # contamination or a trend.*
 #
 
@@ -1125,12 +1140,13 @@ show(figure, "event_study",
 # *Figure 7. Event study with 95 % intervals per week (50 workspaces). Weeks 0–19: no drift. Weeks 20–29: the estimate
 # (black line) and the truth (green).*
 #
-# **Without a holdout**, when a single country or customer was treated, synthetic control is the tool, in its demeaned form,
-# with a placebo in time and a look at the mean gap before. For an interval, one that needs no other
-# units: **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021). For each candidate effect, remove it from wave 1,
-# refit on all 30 weeks, and ask whether the residuals of weeks 20–29 stand out among all cyclic shifts of the residuals. The interval
-# is the set of effects that do not stand out. Two more rows complete the table of what one would report: synthetic DiD, and
-# the regression that most teams run, users with workspace and week effects (statsmodels, errors clustered by workspace).
+# **Without a holdout**, when a single country or customer was treated, synthetic control is the tool, in its demeaned
+# form, with a placebo in time and a look at the mean gap before. For an interval, one that needs no other units:
+# **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021). For each candidate effect, remove it from wave 1, refit
+# on all 30 weeks, and ask whether the residuals of weeks 20–29 stand out among all cyclic shifts of the residuals. The
+# interval is the set of effects that do not stand out. Two more rows complete the table of what one would report:
+# synthetic DiD, and the regression that most teams run, users with workspace and week effects (statsmodels, standard
+# errors clustered by workspace).
 
 # %%
 def conformal_p(panel, effect, start=START):
@@ -1163,7 +1179,8 @@ if published:
 
 # %% [markdown]
 # The conformal interval is honest and wide: without a holdout, 30 weeks do not even exclude zero. That is what the
-# design of a staged rollout is worth. Synthetic DiD and the regression on users agree with plain DiD within their errors.
+# design of a staged rollout is worth. Synthetic DiD and the regression on users agree with plain DiD within their
+# standard errors.
 #
 # **The library.** `pysyncon` fits the same synthetic control. It divides each week by its standard deviation over the workspaces
 # and weights the weeks by $V$; with $V$ equal to those variances it solves our problem.
@@ -1221,6 +1238,87 @@ headline = {"decision": "did the model upgrade raise completion?", "estimate": e
             "truth": truth, "unit": "pp"}  # fmt: skip
 
 # %% [markdown]
+# ### The same answer from a warehouse
+#
+# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. A panel is a rate per workspace
+# and week, and a rate is two counts. One query makes the counts, [aggregate.sql](aggregate.sql). It is standard SQL, and
+# its first block is all you change for your own columns. It counts all weeks; the window of 30 is cut out afterwards.
+
+# %%
+query = (ROOT / "04_synthetic_control" / "aggregate.sql").read_text(encoding="utf-8")
+print(query)
+
+# %%
+with duckdb.connect() as warehouse:
+    warehouse.read_csv(str(DATA)).create_view("logs")  # or read_parquet("folder/*.parquet")
+    table = warehouse.sql(query).df()
+print(f"{len(logs):,} rows in, {len(table):,} rows out")
+assert not published or len(table) == World.n_weeks * WORKSPACES  # no cell of these logs is empty
+
+
+# %% [markdown]
+# There is a trap in the step back to a panel. A workspace in which nobody signed up in some week has *no row*: GROUP BY makes
+# no group out of nothing. A pivot that fills such holes with zeros turns "nobody came" into "nobody completed", and an
+# average over the rows that are there gives that workspace fewer weeks than the others. So we lay the counts on a
+# full grid: a hole holds 0 users, hence no rate, and `rates` interpolates it as in section 4.
+
+# %%
+def counts_from(table):
+    """Completions and users, each (weeks, workspaces), from the rows of aggregate.sql (DataFrame)."""
+    table = table[table["week"].between(0, WEEKS - 1)]
+    done, users = np.zeros((2, WEEKS, WORKSPACES))  # a cell without a row keeps its 0 users
+    cell = table["week"].to_numpy(), table["workspace"].to_numpy()
+    done[cell], users[cell] = table["completions"], table["users"]
+    return done, users
+
+
+# %% [markdown]
+# Now the estimate from the counts, beside one that looks at every user: pandas averages the rows of each workspace and week, and
+# a $t$-test of SciPy compares the changes.
+
+# %%
+def estimate_from(table):
+    """Difference-in-differences over workspaces and its standard error, from the same rows."""
+    effect, error, _, _ = did_interval(rates(*counts_from(table)))
+    return float(effect), float(error)
+
+
+aggregated = estimate_from(table)
+by_row = users.pivot_table("task_completed", "signup_week", "workspace_id")  # means of rows
+by_row = by_row.interpolate().ffill().bfill()
+change = by_row.iloc[START:].mean() - by_row.iloc[:START].mean()
+one, two = change.iloc[:WAVE_1], change.iloc[WAVE_1:]
+row_did = one.mean() - two.mean()
+row_se = row_did / stats.ttest_ind(one, two).statistic
+print("from the counts {:+.4f}, standard error {:.4f}".format(*aggregated))
+print(f"from the rows   {row_did:+.4f}, standard error {row_se:.4f}")
+assert np.allclose([aggregated, (estimate, se)], (row_did, row_se), rtol=0, atol=1e-10)
+
+counted, rng = counts_from(table), np.random.default_rng([SEED_STUDY, 62])
+assert abs(sc(rates(*counted)) - gap) < 1e-10
+from_counts = user_bootstrap(*counted, rng, 4 * B_BOOTSTRAP)
+print("user bootstrap of synthetic control: from the counts [{:+.3f}, {:+.3f}], "
+      "from the rows [{:+.3f}, {:+.3f}]".format(*from_counts, *ci))  # fmt: skip
+assert not published or np.abs(from_counts - ci).max() < 0.006
+
+# %% [markdown]
+# Estimate and standard error agree to ten decimals. The rows out are bounded by workspaces times weeks, however many users
+# there are: 2,600 here, and 2,600 for a billion.
+#
+# **What works from the table**: synthetic control, with and without intercept, the placebos in space and in time, leave-one-out,
+# the permutation test and the event study. They all take a panel, and `rates(*counts_from(table))` is the panel. The
+# user bootstrap works as well: to draw users with replacement is to draw the counts from a multinomial distribution,
+# and `user_bootstrap` (section 8) needs nothing but the counts. Its draws are others than those over rows, so the two
+# intervals differ by their Monte Carlo error. The regression on users becomes one on the 1,500 cells of 30 weeks,
+# weighted by their users.
+#
+# **What is lost** is everything finer than workspace and week. A launch in the middle of a week needs days in place of
+# weeks. Whether another kind of user signed up after week 20 needs a further column to group by, a tier for example. For
+# minutes or cost in place of completion, a sum takes the place of the completions, and every estimator and the interval
+# over workspaces still work: the noise is read off the spread *between* workspaces. Only the user bootstrap
+# would need the rows again. And which model served whom is in no table of outcomes: keep the exposure logs.
+
+# %% [markdown]
 # ## Key ideas
 #
 # - A synthetic control is an average of donors. It can match what lies in their hull, and nothing else.
@@ -1232,6 +1330,9 @@ headline = {"decision": "did the model upgrade raise completion?", "estimate": e
 # - An intercept repairs a level; nothing but evidence from before (a placebo in time) speaks about trends, and nothing
 #   but exposure logs about contamination.
 # - A staged rollout is a design. Use its holdout before you construct one.
+#
+# **Next:** [05](../05_cluster_randomization/cluster_randomization_demo.ipynb), the same workspaces, but now the treatment
+# leaks from treated to control users.
 #
 # ## References
 #
@@ -1255,14 +1356,16 @@ headline = {"decision": "did the model upgrade raise completion?", "estimate": e
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). Draw `fresh(100, 200, offset=0.08)` and average `sc` and `did` over the panels.
-#    Predict both first. You are right if your averages are within 0.004 of 0.13 and of 0.05.
-# 2. **Break an assumption** (10 minutes). A second launch hits wave 1 alone in week 25: give `draw_panels` an `extra` of 0.06 for wave 1
-#    in weeks 25–29. What do `did` and `demeaned_sc` say, and does the placebo in time see it? You are right if both
-#    average between 0.075 and 0.085, and `did_interval(panel[:20], 10)` excludes zero in under 10 % of 200 panels. Why
-#    can no check on earlier weeks help, and what in Figure 7 would?
-# 3. **Design something new** (20 minutes). Choose which 25 workspaces go first *by a coin* rather than taking the first 25:
-#    in `fresh(101, 200, effect=0.0)`, wave 1's old offset then belongs to workspaces 0–24 wherever they go. For each panel,
-#    permute the workspaces at random (`panel[:, order]`), add 0.05 to weeks 20–29 of the first 25, and average `sc`. You
-#    are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise. Why is the
-#    average of the first 25 inside the donors' hull now?
+# 1. **Change a constant** (5 minutes). Draw `fresh(100, 200, offset=0.08)` and average `sc` (one panel at a time) and `did`
+#    (all at once) over the panels. Predict both first. You are right if your averages are within 0.004 of 0.13 and of 0.05.
+# 2. **Break an assumption** (15 minutes). A second launch hits wave 1 alone in week 25: `fresh(102, 200, extra=second)`, where
+#    `second` (30 weeks × 50 workspaces) is 0.06 for wave 1 in weeks 25–29 and 0 elsewhere. What do `did` and `demeaned_sc` say,
+#    and does the placebo in time, `did_interval(panel[:20], 10)`, see it? You are right if both average between 0.075 and 0.085,
+#    and the placebo's interval excludes zero in under 10 % of the panels. Why can no check on earlier weeks help, and
+#    what in Figure 7 would? Look at `event_study(panels.mean(axis=0))`: from weeks 20–24 to weeks 25–29 it should rise
+#    by 0.055 to 0.065.
+# 3. **Design something new** (15 minutes). Choose which 25 workspaces go first *by a coin* rather than taking the first 25. In
+#    the panels of `fresh(101, 200, effect=0.0)` the offset belongs to 25 workspaces, wherever they go. For each panel, permute
+#    the workspaces at random (`panel[:, order]`), add 0.05 to weeks 20–29 of the 25 that now come first, and average `sc`. You
+#    are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise. Why do the donors now lie on both
+#    sides of the average that they have to match?

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from warehouse import QUERIES, ROOT, WITH_ALL_COLUMNS
 

@@ -1,5 +1,6 @@
 """Notebook 04: estimators against libraries and plain loops, on worlds it does not use."""
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,8 @@ from generate_data import World, generate, simulate
 from notebook_tools import definitions
 from pysyncon import AugSynth, Dataprep, Synth
 from scipy import stats
+
+import run
 
 NB = definitions("04_synthetic_control/synthetic_control_demo.py")
 WORLD = World(wave_offset=-0.06, rollout_effect=0.08, shock_sd=0.03)
@@ -318,6 +321,54 @@ def test_user_bootstrap_by_poisson_is_like_resampling_users():
     low, high = NB["user_bootstrap"](count[..., 1], count.sum(axis=-1), np.random.default_rng(1), 1500)
     expected = np.percentile(NB["bootstrap_gaps"](cells, 1500, 2), [2.5, 97.5])
     np.testing.assert_allclose([low, high], expected, atol=0.0045)  # 4 Monte Carlo errors of such a percentile
+
+
+# ---- from a warehouse
+
+
+def aggregated(frame):
+    """The result of aggregate.sql on a DataFrame `frame` of users."""
+    query = (run.ROOT / "04_synthetic_control" / "aggregate.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as warehouse:
+        warehouse.register("logs", frame)
+        return warehouse.sql(query).df()
+
+
+def did_of_rows(frame):
+    """Difference-in-differences and its standard error from users: pandas means, then the formula of a t-test."""
+    panel = pandas_panel(frame)
+    change = panel[START:].mean(axis=0) - panel[:START].mean(axis=0)
+    ones, twos = change[:WAVE_1], change[WAVE_1:]
+    variance = (24 * np.var(ones, ddof=1) + 24 * np.var(twos, ddof=1)) / 48
+    return ones.mean() - twos.mean(), np.sqrt(variance * 2 / 25)
+
+
+@pytest.mark.parametrize("n_users", [30_000, 6_000])  # the smaller one has empty cells, which have no row
+def test_estimate_from_counts_is_that_from_rows(n_users):
+    frame = generate(12, n_users, WORLD)
+    table = aggregated(frame)
+    assert list(table) == ["workspace", "week", "users", "completions"] and table["users"].sum() == n_users
+    assert (len(table) < 50 * 52) == (n_users == 6_000)
+    got = NB["estimate_from"](table)
+    np.testing.assert_allclose(got, did_of_rows(frame), rtol=0, atol=1e-10)
+    shuffled = table.sample(frac=1, random_state=1).assign(users=lambda t: t["users"] * 10**6)
+    shuffled["completions"] *= 10**6  # a million times the users with the same rates
+    np.testing.assert_allclose(NB["estimate_from"](shuffled), got, rtol=0, atol=1e-12)
+
+    row = frame.index[(frame["workspace_id"] == 3) & (frame["signup_week"] == 25)][0]
+    frame.loc[row, "task_completed"] = 1 - frame.loc[row, "task_completed"]
+    changed = NB["estimate_from"](aggregated(frame))
+    assert np.all(np.abs(np.subtract(changed, got)) > 1e-7)
+    np.testing.assert_allclose(changed, did_of_rows(frame), rtol=0, atol=1e-10)
+
+
+def test_regression_on_users_is_a_weighted_one_on_the_counts():
+    frame = generate(13, 10_000, WORLD).query("signup_week < 30")
+    cells = aggregated(frame).assign(rate=lambda t: t["completions"] / t["users"])
+    cells["treated_post"] = ((cells["workspace"] < WAVE_1) & (cells["week"] >= START)) * 1
+    rows = smf.ols("task_completed ~ C(workspace_id) + C(signup_week) + treated_post", frame).fit()
+    counts = smf.wls("rate ~ C(workspace) + C(week) + treated_post", cells, weights=cells["users"]).fit()
+    assert abs(rows.params["treated_post"] - counts.params["treated_post"]) < 1e-10
 
 
 # ---- the bootstrap, and the plain loop it replaces
