@@ -21,13 +21,14 @@
 # | estimate: the same comparison within engagement tiers, 95 % interval | +8.5 pp [7.4, 9.7] |
 # | truth: what the data generator put in | +8.0 pp |
 #
-# (pp: percentage points.) Three other numbers on that dashboard are close to the truth *by accident*, which is worse
-# than being wrong: nobody looks twice at a number that seems right.
+# (pp: percentage points. **Naive** means: compared as if users with the feature and users without it differed in nothing
+# else. Section 2 says how a 95 % interval is made.) Three other numbers on that dashboard are close to the truth *by
+# accident*, which is worse than being wrong: nobody looks twice at a number that seems right.
 #
 # **You will do:** compute seven naive comparisons, look up their truth, change one constant of the world at a time and
 # watch which comparisons fall over. **You will learn:** potential outcomes, selection bias as an exact identity, and
-# how the way a treatment reaches users decides which method can measure it. **You need:** means, standard errors and a
-# little pandas. **Run time:** under 10 seconds.
+# how the way a feature reaches users decides which method can measure it. **You need:** means, standard deviations and
+# a little pandas. **Run time:** under 10 seconds.
 #
 # This notebook opens a series. The other six each take one of these decisions, follow an article by Rudrendu Paul
 # (freeCodeCamp, 2026; links at the end), and measure it properly.
@@ -96,11 +97,11 @@ display(logs.head(3).T)
 
 
 # %% [markdown]
-# One row is one user. Three kinds of column matter, and the kind is what decides how a feature can be measured:
+# One row is one user. How the values of a column arise decides how a feature can be measured:
 #
 # | how the value arises | columns |
 # |---|---|
-# | **who the user is** | `engagement_tier`, `workspace_id`, `signup_week`, `query_confidence` |
+# | **who the user is** | `engagement_tier` (light, medium or heavy user), `workspace_id` (the user's team), `signup_week`, `query_confidence` (how sure the router is of the user's query) |
 # | **randomized**: unrelated to anything about the user | `prompt_variant` (parity of `user_id`) |
 # | **chosen** by the user | `opt_in_agent_mode` (heavy users choose it far more often) |
 # | **rule-based**: someone decided | `routed_to_premium` (confidence below 0.85), `wave` and `treatment_week` (by workspace), `treated_post` (sign-up week at or after the wave's treatment week) |
@@ -109,7 +110,16 @@ display(logs.head(3).T)
 # %% [markdown]
 # ## 2. Seven numbers from a dashboard
 #
-# The obvious way to measure a feature: subtract the average of those without it from the average of those with it.
+# The obvious way to measure a feature: take an **outcome**, here task completion, and subtract its average among users
+# without the feature from its average among users with it. The feature is called the **treatment**, users who have it
+# are **treated**, the others are **controls**, and this difference is the naive number.
+#
+# Another draw of users would give another difference. How far it scatters from draw to draw, as a standard deviation, is
+# its **standard error**, and a formula estimates that from the one dataset we have. The difference plus and minus 1.96
+# standard errors is a 95 % **interval**: 95 of 100 such intervals cover the truth, *if* the difference is right on
+# average and *if* the standard error is right. A number that is wrong on average is **biased**. Both ifs can fail, and
+# both will.
+
 
 # %%
 def difference(outcome, treated):
@@ -147,7 +157,9 @@ dashboard["upgrade, wave 1/wave 2"] = difference(done, logs["wave"] == 1)
 # so do we, in a few lines each.
 #
 # The **meeting summarizer** is on in half the workspaces and adds 0.80 minutes to a session. Its summaries also travel:
-# the session of a user of a *control* workspace who works in agent mode gains 0.20.
+# the session of a user of a *control* workspace who works in agent mode gains 0.20. These users are **exposed**, and
+# what reaches them is the **spillover**.
+
 
 # %%
 def summarizer_minutes(d, seed, spillover=0.20):
@@ -166,7 +178,9 @@ dashboard["summarizer"] = difference(minutes, treated)
 
 # %% [markdown]
 # The **routing change** draws on one shared pool of capacity, so it is switched on and off for everyone, in 48 hourly
-# slots: three on, three off. It lifts completion by 0.060 at once, and by another 0.030 in the slot after an on-slot.
+# slots: three on, three off. It lifts completion by 0.060 at once, and by another 0.030 in the slot after an on-slot
+# (the **carryover**).
+
 
 # %%
 def routing_slots(d, seed, carryover=0.030):
@@ -180,18 +194,22 @@ def routing_slots(d, seed, carryover=0.030):
 
 rate, on, lag = routing_slots(logs, SEED_CONSTRUCTED)
 dashboard["routing in slots"] = difference(rate, on == 1)
+table = pd.DataFrame(dashboard, index=["naive", "low", "high"]).T
+display(table.round(4))
+assert not published or (table["low"] > 0).all()
 
 # %% [markdown]
-# **Predict, then run.** All seven differences are positive and all seven intervals exclude zero. Write down which ones
-# you would believe. Most people trust the narrow intervals. The next cell sets each number beside the effect that the
-# generator really put in.
+# This is the dashboard. All seven differences are positive, and all seven intervals exclude zero.
+#
+# **Predict, then run.** Agent mode you know from the opening. For each of the other six: does the 95 % interval hold the
+# true effect? Write down yes or no, and beside each no whether the number is too large or too small. The next cell sets
+# them beside the effects that the generator really put in.
 
 # %%
 TRUE_EFFECT = {"new prompt": World.prompt_effect, "agent mode": World.opt_in_effect,
                "premium model": World.premium_effect, "upgrade, before/after": World.rollout_effect,
                "upgrade, wave 1/wave 2": World.rollout_effect, "summarizer": 0.80,
                "routing in slots": 0.060}  # fmt: skip
-table = pd.DataFrame(dashboard, index=["naive", "low", "high"]).T
 table["truth"] = TRUE_EFFECT
 table["naive / truth"] = (table["naive"] / table["truth"]).map("{:.2f}".format)
 inside = table["truth"].between(table["low"], table["high"])
@@ -204,24 +222,34 @@ if published:  # what the paragraph below says
     assert table.loc["agent mode", "naive / truth"] == "2.63"
     assert table.loc["summarizer", "naive / truth"] == "0.84"
     assert table.loc["routing in slots", "naive"].round(4) == 0.0688
+    assert ((table["high"] - table["low"]) / table["naive"]).idxmin() == "summarizer"
 
 # %% [markdown]
-# Agent mode looks 2.6 times as good as it is, and its interval is narrow: a large sample makes a biased number
-# precisely wrong. The summarizer looks 16 % worse than it is. The routing number (0.0688 for an effect of 0.060) is
-# biased too, by carryover, though the interval of these 48 slots is wide enough to hide it.
+# Agent mode looks 2.6 times as good as it is. The summarizer, whose interval is the narrowest for its size, looks 16 %
+# worse than it is. The routing number (0.0688 for an effect of 0.060) is biased too, by carryover, though the interval of
+# these 48 slots is wide enough to hide it.
+#
+# Most people trust the narrow intervals and the large differences. That fails because an interval knows one enemy only,
+# chance. It shrinks as users are added, and who those users are does not enter its formula: a large sample makes a biased
+# number precisely wrong.
 #
 # The other four agree with the truth. One of them deserves to. The rest of the notebook is about telling which.
 
 # %% [markdown]
 # ## 3. What "truth" means: potential outcomes
 #
-# For each user there are two futures: $Y_i(1)$ if they work in agent mode, $Y_i(0)$ if they do not. The effect on this
-# user is $Y_i(1)-Y_i(0)$. Logs show one of the two, never both. Averages over the users define
+# For each user there are two futures, or **potential outcomes**: $Y_i(1)$ if they work in agent mode, $Y_i(0)$ if they do
+# not. The effect on this user is $Y_i(1)-Y_i(0)$. Logs show one of the two, never both. Write $D_i=1$ for users who took
+# the treatment, $D_i=0$ for the others, and $E$ for an average over users:
 #
-# $$\text{ATE} = E[Y(1)-Y(0)], \qquad \text{ATT} = E[Y(1)-Y(0) \mid D=1],$$
+# $$\text{ATE} = E[Y(1)-Y(0)], \qquad \text{ATT} = E[Y(1)-Y(0) \mid D=1].$$
 #
-# the effect on everybody and the effect on those who took the treatment ($D=1$). The generator knows both futures:
-# `oracle` returns, for each user of this dataset, the probability of completing the task under each of them.
+# The **ATE** (average treatment effect) compares everybody with the feature to everybody without it. The **ATT** (average
+# treatment effect on the treated) does so for those who took it. The generator knows both futures: `oracle` returns, for
+# each user of this dataset, the probability of completing the task under each of them.
+#
+# **Predict, then run.** Users chose agent mode themselves. The ATE is 8.0 points, the dashboard says 21.1. What is the
+# ATT: near 8, near 21, or in between? Write down a number.
 
 # %%
 futures = oracle(seed, len(logs))[["p_opt_in_0", "p_opt_in_1"]]
@@ -235,6 +263,10 @@ assert not published or (round(ate, 5), round(att, 5)) == (0.07998, 0.07994)
 # %% [markdown]
 # Both are 0.080, within a hair: the generator adds 0.08 to everyone's probability, and only the few users near the
 # ceiling of 0.99 get less.
+#
+# Most people put the ATT well above the ATE: whoever chooses a feature must be the one it helps. In a real product that
+# may be so, and it is why the two averages have two names. But choosing and gaining are different things. Here those who
+# choose gain what the others would gain, so not one of the 13 surplus points on the dashboard is an effect on anybody.
 
 # %% [markdown]
 # ## 4. Where the naive number goes wrong, exactly
@@ -244,6 +276,8 @@ assert not published or (round(ate, 5), round(att, 5)) == (0.07998, 0.07994)
 # $$\underbrace{E[Y(1)\mid D=1]-E[Y(0)\mid D=0]}_{\text{naive}}
 #   = \underbrace{E[Y(1)-Y(0)\mid D=1]}_{\text{ATT}}
 #   + \underbrace{E[Y(0)\mid D=1]-E[Y(0)\mid D=0]}_{\text{selection bias}} .$$
+#
+# The last term, the **selection bias**, is how much the two groups would differ if nobody had agent mode.
 #
 # This is algebra, not an approximation. With the oracle's probabilities it must hold on our 50,000 users to the last
 # digit. The logs hold completions (0 or 1) and not probabilities; what that adds is sampling noise.
@@ -315,9 +349,10 @@ axes.set(xlim=(-0.5, 3.2), ylim=(-1.1, 6.1))
 axes.axis("off")
 box = {}
 for node, (x, y) in PLACE.items():
-    kind = "treated" if node in TREATMENTS else "truth" if node == "task_completed" else "control"
-    style = {"boxstyle": "round,pad=0.4", "facecolor": COLOR[kind], "edgecolor": "none"}
-    text = axes.text(x, y, node, ha="center", va="center", color="white", fontsize=9, bbox=style)
+    switch, width = node in TREATMENTS, 2.5 if node == "task_completed" else 0.8
+    fill, ink = (COLOR["treated"], "white") if switch else ("white", "black")
+    style = {"boxstyle": "round,pad=0.4", "facecolor": fill, "edgecolor": ink, "lw": width}
+    text = axes.text(x, y, node, ha="center", va="center", color=ink, fontsize=9, bbox=style)
     box[node] = text.get_bbox_patch()
 figure.canvas.draw()  # the boxes have their size now, and arrows can end at their edges
 for tail, head in EDGES:
@@ -331,11 +366,12 @@ show(figure, "causal_graph",
 
 
 # %% [markdown]
-# *Figure 1. Who causes what. Orange: things a team can switch. Blue: things that come with the user. Green: the outcome
-# that all five completion decisions use.*
+# *Figure 1. Who causes what. Orange: things a team can switch. White: things that come with the user. Heavy frame: the
+# outcome that all five completion decisions use.*
 #
 # Read it one treatment at a time, and ask: is there a way from the treatment to the outcome that starts with an arrow
-# **into** the treatment (a *back door*)?
+# **into** the treatment? Such a way is a **back door**. As long as it is open, treated and controls differ for a reason
+# that is not the treatment. It is closed by comparing only users who agree in a variable on it, such as the confounder.
 #
 # - **prompt variant**: no arrow comes in. Its naive difference is right, and for the right reason.
 # - **agent mode**: ← tier → completion is open. Compare within tiers (notebook 02).
@@ -347,11 +383,13 @@ show(figure, "causal_graph",
 # %% [markdown]
 # ## 6. The same seven decisions, each by its design
 #
-# Every method of the series in its shortest form. The notebooks 02 to 07 take the time to do them properly; here the
-# question is only whether the answer moves.
+# The **design** is the way the treatment reached its users. An estimate is **design-based** here when it makes only the
+# comparison which that way leaves fair. Every method of the series in its shortest form; notebooks 02 to 07 take the time
+# to do them properly, and here the question is only whether the answer moves.
 #
 # **Agent mode: compare within tiers**, then average the tiers' differences by their share of users. This is
 # adjustment for a confounder at its simplest (Rubin 1977).
+
 
 # %%
 def within_tiers(d, outcome="task_completed"):
@@ -366,12 +404,13 @@ def within_tiers(d, outcome="task_completed"):
 
 
 # %% [markdown]
-# The remaining methods share two tools: least squares with robust standard errors, and a $t$-interval that treats a
-# *workspace*, not a user, as the unit.
+# The remaining methods share two tools: least squares with robust standard errors (HC1: right also where the noise is
+# larger for some users than for others), and a $t$-interval that treats a *workspace*, not a user, as the unit.
+
 
 # %%
 def least_squares(y, *regressors):
-    """Coefficients and HC1 errors of y on a constant and the regressors, each (n,) (White 1980)."""
+    """Coefficients, HC1 standard errors of y on a constant and regressors, each (n,) (White 1980)."""
     X = np.column_stack([np.ones(len(y)), *regressors])
     inverse = np.linalg.inv(X.T @ X)
     coefficients = inverse @ X.T @ y
@@ -399,6 +438,7 @@ def workspace_means(values, workspace):
 # **Premium model: compare just below with just above the threshold.** A line on each side of 0.85, and the gap between
 # the two lines at the threshold (regression discontinuity).
 
+
 # %%
 def at_threshold(d, bandwidth=0.10):
     """Local linear gap at confidence 0.85, premium minus cheap, with its 95 % interval."""
@@ -413,6 +453,7 @@ def at_threshold(d, bandwidth=0.10):
 # **Upgrade: compare the change in wave 1 with the change in wave 2** over the same weeks, before wave 2 has the upgrade
 # (difference-in-differences). A constant gap between the waves cancels; so does anything that happens to both.
 
+
 # %%
 def change_against_change(d):
     """Difference-in-differences, weeks 20-29 minus 0-19, wave 1 minus wave 2; t over workspaces."""
@@ -426,6 +467,7 @@ def change_against_change(d):
 # %% [markdown]
 # **Summarizer: keep the exposed users out of the control group, and count workspaces, not users.** **Routing: let the
 # regression know about the slot before.**
+
 
 # %%
 def unexposed_workspaces(minutes, exposed, workspace):
@@ -444,7 +486,9 @@ def with_carryover(rate, on, lag):
 
 # %% [markdown]
 # Two functions hold all seven rows: the naive numbers of section 2, and the design-based ones. They take a dict of
-# arrays, so that the same code runs on these logs and, below, on hundreds of fresh datasets.
+# arrays, so that the same code runs on these logs and, below, on hundreds of fresh datasets: `simulate(seed)` draws one
+# as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants.
+
 
 # %%
 def naive_numbers(d, seed, spillover=0.20, carryover=0.030):
@@ -549,11 +593,13 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 # 2. **a season** (`seasonal_jump`): from week 20 on, everybody completes more or less, upgrade or not;
 # 3. **hard queries** (`confidence_slope`): completion rises with confidence, as it would in any real product.
 #
-# **Predict, then run.** For each change, which of the seven naive numbers moves, and in which direction?
+# **Predict, then run.** Each change is aimed at one row of the dashboard. Which row? And when the constant *rises*, does
+# the naive number of that row rise or fall? Write down three rows and three directions.
+
 
 # %%
 def mean_over_datasets(world, first_seed):
-    """Means and Monte Carlo errors over N_CHANGED datasets: (2, naive/design-based, 7 rows)."""
+    """Means over N_CHANGED datasets, and their standard errors: (2, naive/design-based, 7 rows)."""
     found = []
     for s in range(first_seed, first_seed + N_CHANGED):
         d = simulate(s, world=world, outcomes=False)
@@ -596,8 +642,9 @@ show(figure, "right_for_the_wrong_reason",
 
 # %% [markdown]
 # *Figure 2. Grey: the naive number. Black: the design-based one. Green: the true effect, which does not change. Each
-# point is the mean over ten fresh datasets, with two Monte Carlo standard errors. Where the grey line crosses the green
-# one is where the published world happens to lie.*
+# point is the mean over ten fresh datasets, with two of its standard errors. (The standard error of a mean over simulated
+# datasets is called its Monte Carlo error.) Where the grey line crosses the green one is where the published world
+# happens to lie.*
 
 # %%
 slopes = {name: np.polyfit(CHANGES[name][0], moved[name][:, 0, 0], 1)[0] for name in CHANGES}
@@ -617,12 +664,17 @@ if published:
 #   effect reaches the comparison only in ten of 52 weeks (20 to 29, when wave 1 has the upgrade and wave 2 has not):
 #   $0.04 + 0.05 \cdot 10/52 = 0.0496$. Two wrong numbers add up to something near 0.05.
 # - **Before against after** follows the season one for one. It was right because nothing else happened in week 20.
-# - **Premium against cheap** loses about a quarter of a point for each point of slope: premium queries are the hard ones. It was right
-#   because in this world completion does not depend on confidence, which no real product can count on.
+# - **Premium against cheap** loses about a quarter of a point for each point of slope. It was right because in this world
+#   completion does not depend on confidence, which no real product can count on.
+#
+# Most people get the third direction wrong: completion rises with confidence, so the number should rise. But the premium
+# model gets the queries of *low* confidence, and a difference follows what differs between its two sides. For the
+# same reason the season, which hits everybody, leaves wave 1 against wave 2 alone.
 #
 # The black squares stay at the truth, within the noise of ten datasets.
 #
 # **Which diagnostic would have told?** You have no oracle at work, and need none: each accident leaves a trace.
+
 
 # %%
 def diagnostics(d):
@@ -663,7 +715,11 @@ if published:
 # ## 9. Is the answer honest?
 #
 # One dataset is one draw. We make 200 fresh ones from the same world, compute all fourteen numbers on each, and ask:
-# where do the numbers centre, how far do they scatter, and how often does a 95 % interval cover the truth?
+# where do the numbers centre, how far do they scatter (their standard deviation, SD), and how often does a 95 % interval
+# cover the truth (its **coverage**)?
+#
+# **Predict, then run.** No season is on, so before/after is right on average. How many of 100 of its naive intervals cover
+# the truth? And how many of the summarizer, whose number was 16 % low on our logs? Write down two numbers.
 
 # %%
 draws = []
@@ -692,16 +748,22 @@ if published:
     assert covered[0, 1] == 0 and np.all(covered[1][[0, 1, 2, 3]] > 0.95 - 3.5 * mcse)
     assert covered[0, 5] < 0.12 and 0.90 < covered[1, 5] <= 1
     assert lucky[0, 2] > 0.85 and lucky[0, 4] > 0.85 and 0.4 < lucky[1, 2] < 0.7
-    assert 0.6 < covered[0, 3] < 0.9 and covered[0, 6] < 0.8
+    assert list(covered[0, [3, 5]].round(2)) == [0.77, 0.06] and covered[0, 6] < 0.8
+    claimed = (naive[[3, 5], 2] - naive[[3, 5], 1]) / (2 * 1.96)  # standard errors in section 2
+    assert list(claimed.round(4)) == [0.0086, 0.0034]
     assert abs(mean[1, 6] - 0.06) < 0.0015 and abs(mean[0, 6] - 0.07) < 0.0015
 
 # %% [markdown]
-# Read it by column.
+# Most people say 95 for before/after, because it is unbiased, and somewhat fewer for the summarizer. It is 77, and 6. The
+# second *if* of section 2 fails: the standard error is wrong. For before/after the formula claimed 0.0086, and the numbers
+# scatter with an SD of 0.0138, because users of one week share that week's shock. For the summarizer it claimed 0.0034
+# minutes, and the SD is 0.0773: the formula counts 50,000 users although only 50 workspaces were assigned. (Its mean is too
+# low as well: the first *if*.) A standard error is a claim about other datasets, and these can be made.
 #
-# - **Naive coverage** is 0 for agent mode, and close to 0 for the summarizer, where the interval counts 50,000 users
-#   although only 50 workspaces were assigned. For the routing it is well below 0.95: its mean is 0.07, not 0.06, in
-#   every world with that carryover. Before/after falls short as well: weeks share shocks, which an interval that
-#   counts users knows nothing about.
+# Now by column.
+#
+# - **Naive coverage** is 0 for agent mode, whose centre is wrong. For the routing it is well below 0.95: its mean is
+#   0.07, not 0.06, in every world with that carryover.
 # - **Near truth** shows the accidents for what they are: premium and wave 1/wave 2 land within a point of the truth
 #   nearly always *in this world*. A method that is right in one world only has not measured anything.
 # - **Design-based coverage** is near 0.95 for every row, within the Monte Carlo error, and the means are at the truth.
@@ -731,7 +793,7 @@ show(figure, "spread_of_luck",
 # trouble with this figure, and with every dashboard.*
 
 # %% [markdown]
-# ## 10. The lesson in one figure
+# ## 10. When it fails: the lesson in one figure
 #
 # Left, these logs. Right, a world in which **every true effect is the same** and other things have changed: the waves'
 # offset is −0.04, a season costs 8 points from week 20 on, completion rises with confidence, and the two kinds of
@@ -814,6 +876,9 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 #   stays, an accident moves.
 # - Every accident leaves a trace that can be checked without knowing the truth. Run the check before you report.
 #
+# **Next:** [02](../02_propensity_opt_in/psm_demo.ipynb) takes up agent mode. Users who choose it differ from the others, and
+# engagement tier is the recorded reason: can a fair comparison be built on what was recorded?
+#
 # ## References
 #
 # - Rubin, D. B. (1974). Estimating causal effects of treatments in randomized and nonrandomized studies. *Journal of
@@ -835,13 +900,17 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). `simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` lets light users opt in
-#    most. Predict the sign of the naive difference before you compute it. You are right if `difference` gives a
-#    value between −0.08 and −0.02 and `within_tiers` one within 0.02 of 0.08.
+# 1. **Change a constant** (5 minutes). `d = simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` lets light users
+#    opt in most. Predict the sign of the naive difference before you compute it (section 4 has what you need). You are
+#    right if `difference` gives a value between −0.05 and −0.005 and `within_tiers` one within 0.02 of 0.08.
 # 2. **Break an assumption** (10 minutes). `World(hidden_opt_in=0.20, hidden_effect=0.10)` adds a trait that drives both
 #    opting in and completing, and that no column records. By how much does `within_tiers` miss 0.08? You are right if
-#    your mean over 20 seeds lies between 0.095 and 0.110. Which of the checks in section 8 sees it? (None. Why not?)
-# 3. **Design something new** (20 minutes). `cost_usd` is an outcome too. What does agent mode cost per user, naively
-#    (`difference`) and within tiers (`within_tiers(arrays, outcome="cost_usd")`), and which of the two is nearer to what
-#    the generator says (2 minutes at \$0.002 plus \$0.015)? You are right if the within-tier number is within \$0.0005
-#    of \$0.019. Then divide by the effect on completion: what does one more completed task cost?
+#    your mean over 20 seeds lies between 0.095 and 0.110. Then let `diagnostics` of section 8 look at the same 20
+#    datasets, and at 20 without the trait. You are right if no check moves by more than noise. Why can none see it?
+# 3. **Design something new** (20 minutes). What does one more completed task cost with agent mode? No column says. `cost_usd`
+#    is an outcome too: measure what agent mode costs per user, naively (`difference`) and within tiers
+#    (`within_tiers(arrays, outcome="cost_usd")`), and divide each by the effect on completion, measured in the same way.
+#    You are right if the within-tier cost is within \$0.0005 of what the generator charges (2 minutes at \$0.002 plus
+#    \$0.015, so \$0.019), and the naive cost is above it, yet the naive ratio is below \$0.12 and the within-tier ratio
+#    above \$0.18. Then repeat the within-tier ratio on 20 fresh datasets: you are right if its mean lies between \$0.22
+#    and \$0.26 and its standard deviation between \$0.01 and \$0.03. Which of its two parts makes it scatter?

@@ -9,8 +9,12 @@
 # %% [markdown]
 # # 02 · Users switch agent mode on themselves: what is it worth?
 #
-# **The decision.** Agent mode is a switch in the settings, and 27 % of users have switched it on. The dashboard says that
-# they complete 21 percentage points more tasks. Should agent mode become the default for everybody?
+# **The decision.** Agent mode is a switch in the settings, and 27 % of users have switched it on. The dashboard says
+# that they complete 21 percentage points more tasks. Should agent mode become the default for everybody?
+#
+# Notebook 01 left off with that dashboard: its agent-mode number is 2.6 times the truth because of who opts in, and a
+# comparison within three tiers repairs it. Here the same is done properly, with tools that go on working when there
+# are twenty covariates and not one, and we ask what could still be wrong.
 #
 # **The answer at a glance**
 #
@@ -22,11 +26,11 @@
 #
 # (pp: percentage points.)
 #
-# **You will do:** fit a propensity score, weight with it, match on it, check the balance, bootstrap all of it; then test the
-# intervals on 200 fresh datasets and break the method in four ways. **You will learn:** which users each estimator
-# speaks about, why a matching number may depend on the computer, why a clean balance check proves less than it seems to, and how
-# to say how strong a hidden confounder would have to be. **You need:** logistic regression, standard errors, and
-# the idea of a confounder (notebook 01). **Run time:** under 20 seconds.
+# **You will do:** fit a propensity score, weight with it, match on it, check the balance, bootstrap all of it; then
+# test the intervals on 200 fresh datasets and break the method in four ways. **You will learn:** which users each
+# estimator speaks about, why a matching number may depend on the computer, why a clean balance check proves less than
+# it seems to, and how to say how strong a hidden confounder would have to be. **You need:** logistic regression,
+# standard errors, and the idea of a confounder (notebook 01). **Run time:** under 20 seconds.
 #
 # The notebook follows an article by Rudrendu Paul (freeCodeCamp, 2026):
 # [Product Experimentation with Propensity Scores](https://www.freecodecamp.org/news/product-experimentation-with-propensity-scores-causal-inference-for-llm-based-features-in-python).
@@ -51,6 +55,7 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
+import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -58,7 +63,6 @@ import statsmodels.api as sm
 from generate_data import TIERS, World, find_seed, is_published, load_logs, oracle, simulate
 from IPython.display import Image, display
 from scipy import optimize
-from sklearn.linear_model import LogisticRegression
 
 # %% tags=["parameters"]
 DATA = ROOT / "data" / "synthetic_llm_logs.csv"
@@ -112,25 +116,32 @@ table = pd.DataFrame({"opt-in rate": rate, "completion of those without agent mo
 display(table.loc[list(TIERS)].round(3))
 print(f"naive effect of opting in: {naive:+.4f}")
 
+# %% [markdown]
+# Heavy users opt in more than five times as often as light users, and they complete more tasks *without* agent mode
+# too. So the group that opted in is full of people who would have done well anyway. The dashboard adds their head start
+# to the effect of the feature.
+#
+# **Predict, then run.** The log holds 50,000 users, and the truth, 0.08, stands in the table at the top. What would the
+# naive number be in an endless log? Write down two decimals.
+
 # %%
 effects = oracle(seed, len(logs))[["p_opt_in_0", "p_opt_in_1"]].diff(axis=1)["p_opt_in_1"]
 true_ate, true_att = effects.mean(), effects[opted_in].mean()
 print(f"truth: {true_ate:.4f} over all users, {true_att:.4f} over those who opted in")
 print(f"naive / truth: {naive / World.opt_in_effect:.1f}")
+share, chance, base = map(np.array, (World.tier_share, World.opt_in_rate, World.base_rate))
+without = [np.average(base, weights=share * w) for w in (chance, 1 - chance)]  # without agent mode
+print(f"naive in an endless log: {World.opt_in_effect + without[0] - without[1]:.4f}")
 assert not published or (round(true_ate, 4), round(true_att, 4)) == (0.0800, 0.0799)
 
 # %% [markdown]
-# Heavy users opt in more than five times as often as light users, and they complete more tasks *without* agent mode
-# too. So the group that opted in is full of people who would have done well anyway. The dashboard adds their head start
-# to the effect of the feature, and shows 2.6 times the truth.
+# Most people guess that a larger log brings the naive number somewhat closer to 0.08. It stays where it is: more users
+# shrink the noise around 0.207, and the head start is not noise. The dashboard shows 2.6 times the truth and always
+# will. What has to change is the comparison.
 #
-# Two averages of the same effect will matter below. The **ATE** is the mean effect over all users: it answers "what if agent
-# mode were on for everybody?" The **ATT** is the mean effect over those who opted in: "what has it done for those who
-# use it?" In this world both are 0.080.
-#
-# **Predict.** Suppose the log held five million users and not fifty thousand. Would the naive number come
-# closer to 0.08? Most people say "somewhat". It would not move: more users shrink the noise around 0.21, and the
-# error is not noise. What has to change is the comparison.
+# Two averages of the same effect will matter below. The **ATE** is the mean effect over all users: it answers "what if
+# agent mode were on for everybody?" The **ATT** is the mean effect over those who opted in: "what has it done for those
+# who use it?" In this world both are 0.080.
 
 # %% [markdown]
 # ## 3. The propensity score
@@ -141,7 +152,8 @@ assert not published or (round(true_ate, 4), round(true_att, 4)) == (0.0800, 0.0
 #
 # $$e(x) = P(D = 1 \mid X = x),$$
 #
-# and among users with the same score, who opted in is unrelated to $X$. This removes the confounding if two things hold:
+# and among users with the same score, who opted in is unrelated to $X$. This removes the confounding if two things
+# hold:
 #
 # - **no hidden confounder**: given $X$, opting in tells nothing more about how a user would have done;
 # - **overlap**: every kind of user opts in sometimes, and sometimes not: $0 < e(x) < 1$.
@@ -177,8 +189,8 @@ show(figure, "support_zones",
 #
 # The score depends on tier and confidence only, and confidence has four decimals. So users who share both are
 # interchangeable for the model, and a **table of counts** (how many users of each kind opted in or not, and completed
-# or not) holds all that any estimator below needs. We compute with the table; it is smaller than the log, and it will make
-# the bootstrap cheap.
+# or not) holds all that any estimator below needs. We compute with the table; it is smaller than the log, and it will
+# make the bootstrap cheap.
 
 # %%
 def tabulate(d):
@@ -225,6 +237,8 @@ def design(tier, confidence, interactions=False):
 
 
 # %%
+from sklearn.linear_model import LogisticRegression
+
 x_cells = design(tier, confidence)
 rows, opts = np.tile(x_cells[:3].T, (2, 1)), np.repeat([0, 1], cells)
 users = c.sum(axis=1).ravel()
@@ -267,8 +281,8 @@ show(figure, "fitted_scores",
 # *Figure 2. The scores as they are: three narrow peaks, one per tier, each with users on both sides. A smooth density
 # curve would smear them over values that no user has.*
 #
-# **The article says** that the mean score of each tier agrees with its opt-in rate, and reads this as a sign that the model
-# is calibrated. It cannot fail to agree. Logistic regression chooses its coefficients so that for each regressor
+# **The article says** that the mean score of each tier agrees with its opt-in rate, and reads this as a sign that the
+# model is calibrated. It cannot fail to agree. Logistic regression chooses its coefficients so that for each regressor
 # $\sum_i (D_i - e_i)\,x_i = 0$; with an indicator for each tier this *is* the agreement of the means, whatever the
 # model gets wrong (section 12 has a badly wrong one that agrees as well).
 #
@@ -325,8 +339,8 @@ print("   ".join(f"{target} {effect:+.4f}" for target, effect in ipw.items()))
 # From 21 points to about 8: the weights have removed the head start.
 #
 # **A digit of caution.** scikit-learn's solver stops when the gradient is small (tolerance $10^{-4}$), a little before
-# the optimum, and it penalises. The published digits are those of that fit. Below we write the fit out: Newton's method on
-# the table, run to convergence and without a penalty.
+# the optimum, and it penalises. The published digits are those of that fit. Below we write the fit out: Newton's method
+# on the table, run to convergence and without a penalty.
 
 # %%
 def fit_propensity(X, c):
@@ -357,9 +371,9 @@ assert gap < 1e-9
 print("converged: the mean score of each tier is its opt-in rate to nine digits")
 
 # %% [markdown]
-# Tolerance and penalty together move the third significant digit: 0.0851 becomes 0.0848. That is far below the statistical error, and still worth
-# knowing when two people compare digits. From here on, $e$ is the converged score; the published
-# numbers keep the published one.
+# Tolerance and penalty together move the third significant digit: 0.0851 becomes 0.0848. That is far below the
+# statistical error, and still worth knowing when two people compare digits. From here on, $e$ is the converged score;
+# the published numbers keep the published one.
 #
 # **The article reads** the ATE (0.0851) above the ATT (0.0770) as telling that the effect is larger for those who did
 # not opt in. The true values are 0.0800 and 0.0799. The bootstrap in section 7 shows how large such a gap is by chance.
@@ -369,6 +383,9 @@ print("converged: the mean score of each tier is its opt-in rate to nine digits"
 #
 # The other classic: for each user who opted in, look up the user with the nearest score who did not, and average the
 # differences of the pairs. A control may serve several times ("with replacement"). This estimates the ATT.
+#
+# **Predict, then run.** The next cell has fixed data and draws nothing at random. Will your computer and your
+# colleague's find the same number? If you think not: which decimal is the first to differ?
 
 # %%
 from sklearn.neighbors import NearestNeighbors
@@ -376,15 +393,17 @@ from sklearn.neighbors import NearestNeighbors
 neighbours = NearestNeighbors(n_neighbors=1).fit(control_scores[:, None])
 twin = neighbours.kneighbors(treated_scores[:, None], return_distance=False)[:, 0]
 arbitrary = done[opted_in].mean() - done[~opted_in].to_numpy()[twin].mean()
-# Not printed: this number depends on the computer. Read on.
+PLATFORMS = {"macOS": 0.0752, "Linux": 0.0795}  # of these lines on the published data, measured
+print("published data:", ", ".join(f"{effect:.4f} on {name}" for name, effect in PLATFORMS.items()))
+# `arbitrary` is not printed: a stored output must hold on every computer.
 
 # %% [markdown]
-# **Predict, then run.** Fixed data, no random draw anywhere: will this number come out the same on your machine and on
-# your colleague's? Nearly everyone says yes. The article printed 0.0752. The same lines give 0.0795 on Linux.
+# Nearly everyone says "the same": where nothing is drawn, nothing varies. But the article, on macOS, printed 0.0752,
+# and the same lines give 0.0795 on Linux. The third decimal differs, nearly half a percentage point.
 #
 # The score takes few values, so ties are the rule. Which of several equally near controls is "the" nearest is left to
-# the search routine, and in the end to how the C++ standard library orders a leaf of a tree: libc++ (macOS)
-# and libstdc++ (Linux) differ. Neither is wrong. The estimator is just not defined until it says what to do with ties. The
+# the search routine, and in the end to how the C++ standard library orders a leaf of a tree: libc++ (macOS) and
+# libstdc++ (Linux) differ. Neither is wrong. The estimator is just not defined until it says what to do with ties. The
 # natural answer: **average over all tied nearest controls**. On the table this is easy: group the controls by score,
 # find the nearest group.
 
@@ -444,7 +463,6 @@ print(f"random tie-breaks, 95 %: {low:.4f} to {high:.4f}, SD {ties.std():.4f}")
 print(f"SD if every user draws a control of their own: {per_user:.4f}")
 print(f"least and most favourable tie-break: {least:.3f}, {most:.3f}")
 print("this computer's own lies between the extremes:", bool(least <= arbitrary <= most))
-PLATFORMS = {"macOS": 0.0752, "Linux": 0.0795}  # of the article's code, measured
 if published:
     assert round(matched, 4) == 0.0797 and low < min(PLATFORMS.values())
     assert (round(low, 3), round(high, 3)) == (0.073, 0.086)
@@ -465,11 +483,11 @@ show(figure, "tie_breaks",
 
 
 # %% [markdown]
-# *Figure 3. One dataset, one estimator, 2,000 ways to break its ties. The article's number (macOS) and that of the same code on Linux are two
-# draws from this bell; the black line is its centre and the same on every computer.*
+# *Figure 3. One dataset, one estimator, 2,000 ways to break its ties. The article's number (macOS) and that of the same
+# code on Linux are two draws from this bell; the black line is its centre and the same on every computer.*
 #
-# **The article says** that matching (0.0752) lands slightly below weighting (0.0770), and calls it typical of one nearest
-# neighbour. Averaged over ties, matching gives 0.0797, slightly *above*. The order was a coin toss.
+# **The article says** that matching (0.0752) lands slightly below weighting (0.0770), and calls it typical of one
+# nearest neighbour. Averaged over ties, matching gives 0.0797, slightly *above*. The order was a coin toss.
 #
 # ### An interval for matching
 #
@@ -480,9 +498,9 @@ show(figure, "tie_breaks",
 # $$\hat V = \frac{1}{N_1^2}\Big[\sum_{D_i=1}\big(Y_i-\hat Y_i(0)-\hat\tau\big)^2
 #   + \sum_{D_j=0}\big(K_j^2-K'_j\big)\,\hat\sigma^2_j\Big].$$
 #
-# The second sum is the price of using some controls often. We estimate $\sigma_j^2$ from the nearest hundred scores. (The
-# formula takes the score as known. That the score is fitted changes the variance in either direction, here by little:
-# Abadie and Imbens 2016; section 10 checks the coverage.)
+# The second sum is the price of using some controls often. We estimate $\sigma_j^2$ from the nearest hundred scores.
+# (The formula takes the score as known. That the score is fitted changes the variance in either direction, here by
+# little: Abadie and Imbens 2016; section 10 checks the coverage.)
 
 # %%
 def matching_error(e, c, window=50):
@@ -509,9 +527,9 @@ print(f"{matched:.4f}, SE {error:.4f}, 95 % [{low:.4f}, {high:.4f}]")
 assert not published or low < true_att < high
 
 # %% [markdown]
-# **The article says** that matching without replacement would keep the variance lower. It also changes the answer. Among
-# heavy users 4,805 opted in and only 2,624 did not. When these are used up, the rest must be paired with
-# medium users, who complete less with or without agent mode. The expected result, from the counts alone:
+# **The article says** that matching without replacement would keep the variance lower. It also changes the answer.
+# Among heavy users 4,805 opted in and only 2,624 did not. When these are used up, the rest must be paired with medium
+# users, who complete less with or without agent mode. The expected result, from the counts alone:
 
 # %%
 control_mean = usual[list(TIERS)].to_numpy()
@@ -535,8 +553,9 @@ assert not published or (0.10 < scarce < 0.104 and 2100 < surplus < 2300)
 #
 # $$\text{SMD} = \frac{\bar x_1-\bar x_0}{\sqrt{(s_1^2+s_0^2)/2}}.$$
 #
-# A common rule accepts 0.1 in absolute value. The article shows two covariates. We show every tier, and confidence within
-# every tier (confidence, centred, times the tier's indicator), because a covariate can balance over all users and be lopsided in every group.
+# A common rule accepts 0.1 in absolute value. The article shows two covariates. We show every tier, and confidence
+# within every tier (confidence, centred, times the tier's indicator), because a covariate can balance over all users
+# and be lopsided in every group.
 
 # %%
 def balance(features, c, w=1.0):
@@ -586,10 +605,10 @@ show(figure, "love_plot",
 # %% [markdown]
 # ## 7. Bootstrap everything
 #
-# How far could these numbers be off by chance? Draw users with replacement, **refit the score**, weight and match again, 500 times. A
-# resample of the users is a resample of the counts, so the table does the work: 500 fits to 16,177 cells instead of
-# 500 fits to 50,000 rows and 500 search trees. To get the published digits, each fit has to stop where scikit-learn's
-# stops, so we minimise its objective with its optimiser and its tolerances.
+# How far could these numbers be off by chance? Draw users with replacement, **refit the score**, weight and match
+# again, 500 times. A resample of the users is a resample of the counts, so the table does the work: 500 fits to 16,177
+# cells instead of 500 fits to 50,000 rows and 500 search trees. To get the published digits, each fit has to stop where
+# scikit-learn's stops, so we minimise its objective with its optimiser and its tolerances.
 
 # %%
 def fit_as_published(X, c):
@@ -630,12 +649,12 @@ assert not published or (intervals[:, 0].max() < 0.08 < intervals[:, 1].min())
 assert not published or (2.3 < gap / gap_error < 2.5 and round(gap_error, 4) == 0.0034)
 
 # %% [markdown]
-# All three intervals hold the truth. The gap between ATE and ATT is 0.0081 with a standard error of 0.0034, between two and
-# three standard errors from a true difference of practically nothing. Such a draw comes about once in sixty datasets, and
-# this dataset is one of those: a reminder that two estimates are allowed to differ without a story.
+# All three intervals hold the truth. The gap between ATE and ATT is 0.0081 with a standard error of 0.0034, between two
+# and three standard errors from a true difference of practically nothing. Such a draw comes about once in sixty
+# datasets, and this dataset is one of those: a reminder that two estimates are allowed to differ without a story.
 #
-# The matching interval is that of the article's recipe with ties averaged. We show it for comparison; the interval to use is the
-# Abadie–Imbens one of section 5.
+# The matching interval is that of the article's recipe with ties averaged. We show it for comparison; the interval to
+# use is the Abadie–Imbens one of section 5.
 
 # %% [markdown]
 # ## 8. Reproduction check
@@ -672,21 +691,21 @@ display(ledger[["published", "here", "verdict"]])
 assert not published or (ledger.loc[~same, "verdict"] == "platform-dependent").all()
 
 # %% [markdown]
-# All but the three matching numbers. Those are marked "platform-dependent": "here" shows the value with ties averaged, which
-# does not depend on the platform and so cannot equal a number that does.
+# All but the three matching numbers. Those are marked "platform-dependent": "here" shows the value with ties averaged,
+# which does not depend on the platform and so cannot equal a number that does.
 
 # %% [markdown]
 # ## 9. Two models are better than one: AIPW
 #
-# Weighting needs the score to be right. A regression of the outcome needs *that* model to be right. The **augmented** inverse
-# probability weighted estimator (Robins, Rotnitzky and Zhao 1994) uses both: predict each user's outcome under both futures,
-# $m_1(x)$ and $m_0(x)$, and use the weights to correct the predictions by their errors,
+# Weighting needs the score to be right. A regression of the outcome needs *that* model to be right. The **augmented**
+# inverse probability weighted estimator (Robins, Rotnitzky and Zhao 1994) uses both: predict each user's outcome under
+# both futures, $m_1(x)$ and $m_0(x)$, and use the weights to correct the predictions by their errors,
 #
 # $$\hat\tau = \frac1n\sum_i\Big[m_1(X_i)-m_0(X_i) + \frac{D_i\,(Y_i-m_1(X_i))}{e_i}
 #   - \frac{(1-D_i)\,(Y_i-m_0(X_i))}{1-e_i}\Big].$$
 #
-# It is **doubly robust**: consistent if either model is right. And it comes with a standard error for free, that of a mean of
-# the bracket. For the ATT, with $g_i$ and $h_i$ the terms of its sums,
+# It is **doubly robust**: consistent if either model is right. And it comes with a standard error for free, that of a
+# mean of the bracket. For the ATT, with $g_i$ and $h_i$ the terms of its sums,
 #
 # $$\hat\tau_{\text{ATT}} = \frac{\sum_i g_i}{\sum_i h_i} =
 #   \frac{\sum_i \big(D_i - (1-D_i)\,\tfrac{e_i}{1-e_i}\big)\,(Y_i-m_0(X_i))}{\sum_i D_i}.$$
@@ -726,9 +745,9 @@ for target in ("ATE", "ATT"):
 # %% [markdown]
 # Practically the weighting estimates, since here both models are right. The difference shows in section 12.
 #
-# Weighting deserves a standard error without the bootstrap, too. Its score is *fitted*, and the fit uses the same users. The
-# **sandwich** takes both into account: each user's influence on the estimate is the direct one, plus the one through
-# the coefficients of the score (Hirano, Imbens and Ridder 2003 explain why fitting the score usually makes the
+# Weighting deserves a standard error without the bootstrap, too. Its score is *fitted*, and the fit uses the same
+# users. The **sandwich** takes both into account: each user's influence on the estimate is the direct one, plus the one
+# through the coefficients of the score (Hirano, Imbens and Ridder 2003 explain why fitting the score usually makes the
 # estimate *more* precise).
 
 # %%
@@ -762,8 +781,9 @@ print("bootstrap SE of ATE and ATT:", *(f"{sd:.4f}" for sd in draws[:, :2].std(a
 # %% [markdown]
 # ## 10. Is the answer honest?
 #
-# One dataset cannot tell whether a 95 % interval covers in 95 % of cases. We make 200 fresh datasets, compute every estimator with its
-# interval, and count. The true effect is 0.08 for all of them (the ceiling of 0.99 takes off less than 0.0001).
+# One dataset cannot tell whether a 95 % interval covers in 95 % of cases. We make 200 fresh datasets, compute every
+# estimator with its interval, and count. The true effect is 0.08 for all of them (the ceiling of 0.99 takes off less
+# than 0.0001).
 
 # %%
 def every_estimator(d, rng):
@@ -788,10 +808,10 @@ NAMES = ["naive", "IPW ATE", "IPW ATT", "overlap weights", "AIPW ATE", "AIPW ATT
 
 
 # %% [markdown]
-# The **bootstrap** is put to the same test. To afford 500 resamples of each of 200 datasets, we round
-# confidence to one decimal: a dataset is then a table of 132 counts, a resample is one multinomial draw of them, and Newton's
-# method runs on all resamples at once. In this world the outcome does not depend on confidence, so little is lost; the cell
-# below measures how little.
+# The **bootstrap** is put to the same test. To afford 500 resamples of each of 200 datasets, we round confidence to one
+# decimal: a dataset is then a table of 132 counts, a resample is one multinomial draw of them, and Newton's method runs
+# on all resamples at once. In this world the outcome does not depend on confidence, so little is lost; the cell below
+# measures how little.
 
 # %%
 def bootstrap_counts(X, c, rng, samples):
@@ -847,14 +867,19 @@ show(figure, "honest",
      "adjusted ones centre on the truth of 8, coverage near 95 percent.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5. Each dot is one fresh dataset. The naive number is precise and wrong; the others are centred on the truth, and
-# their intervals keep their promise.*
+# *Figure 5. Each dot is one fresh dataset. The naive number is precise and wrong; the others are centred on the truth,
+# and their intervals keep their promise.*
 #
-# All adjusted estimators are unbiased here, and the intervals cover as often as they say, within the Monte Carlo error. They
-# differ in spread: matching on one neighbour throws information away, and breaking its ties at random throws away more.
+# All adjusted estimators are unbiased here, and the intervals cover as often as they say, within the Monte Carlo error.
+# They differ in spread: matching on one neighbour throws information away, and breaking its ties at random throws away
+# more.
 #
-# **The article says** that the ATT interval is tightest because only the controls are reweighted. In this world it is the tighter
-# one. The reason is not general: who is rare decides. Let light users opt in most and heavy users least:
+# **The article says** that the ATT interval is tightest because only the controls are reweighted. In this world it is
+# the tighter one. Is the reason general? Turn the world round: light users opt in most, heavy users least, and agent
+# mode still adds 0.08 for everybody.
+#
+# **Predict, then run.** Which has the larger standard error now, the ATE or the ATT? And the naive number: above 0.08,
+# between 0 and 0.08, or below 0?
 
 # %%
 REVERSED = World(opt_in_rate=(0.88, 0.65, 0.35))
@@ -867,15 +892,17 @@ assert not published or (turned[2, 1] > turned[1, 1] and round(turned[0, 0], 3) 
 
 
 # %% [markdown]
-# Now the ATT has the larger error: the few controls among light users carry large weights. And the naive number is
-# *negative* for a feature that helps everybody.
+# The popular guess is that the order stays, and that the naive number shrinks but keeps its sign, since the feature
+# helps everybody. Both fail. *Who is rare* decides about the standard errors: now the few controls among light users
+# carry large weights, and the ATT has the larger one. And the naive number is *negative*: the head start has become a
+# handicap that outweighs the effect.
 
 # %% [markdown]
 # ## 11. Before the failures: what would you look at?
 #
 # Three checks travel with the estimate, and each sees only some failures: the **balance** table, the **effective sample
-# size** $(\sum w)^2/\sum w^2$ with the largest weight (overlap), and the **counts** of who could interfere with whom. Keep
-# score of which check sees what.
+# size** $(\sum w)^2/\sum w^2$ with the largest weight (overlap), and the **counts** of who could interfere with whom.
+# Keep score of which check sees what.
 
 # %%
 def quick_ipw(d, interactions=False):
@@ -895,7 +922,8 @@ def quick_ipw(d, interactions=False):
 # a task, and no column records it. (To see what the trait costs us we also give it to the model: six groups,
 # tier by trait, in place of three.)
 #
-# **Predict, then run.** The weighted balance table: will it show a problem?
+# **Predict, then run.** Two guesses. By how many points will IPW be off, and in which direction? And the largest
+# weighted SMD of tiers and confidence in 30 datasets: below 0.02, about 0.1, or well above?
 
 # %%
 def true_ate_of(world):
@@ -925,14 +953,15 @@ if published:
 
 
 # %% [markdown]
-# The estimate is two points too high, hardly an interval holds the truth, and the balance table is spotless: it balances
-# what it knows. **No check on these columns can see it.** What helps is knowing the product (which traits drive both?),
-# recording them, and a sensitivity analysis (section 13).
+# The estimate is two points too high, and hardly an interval holds the truth. Most people expect the balance table to
+# show at least a trace of that, since the curious are far more common among those who opted in. It is spotless: the
+# weights balance what they know, and the table looks at the same columns. **No check on these columns can see it.**
+# What helps is knowing the product (which traits drive both?), recording them, and a sensitivity analysis (section 13).
 #
 # ### Failure 2: hardly any overlap
 #
-# Agent mode is buried in a menu that light users do not find: 0.2 % of them opt in. And it helps them less (0.02 instead
-# of 0.10). The true ATE is 0.056.
+# Agent mode is buried in a menu that light users do not find: 0.2 % of them opt in. And it helps them less (0.02
+# instead of 0.10). The true ATE is 0.056.
 
 # %%
 def effective_size(w, n):
@@ -967,14 +996,15 @@ if published:
 # Some ten thousand users opted in, and the estimate is worth fewer than two hundred: it hangs on some fifty light
 # users with weights of several hundred each. The **effective sample size sees this at once**.
 #
-# Trimming gives a calm 0.10, and it is the answer to another question: the effect on medium and heavy users. That is often the better
-# question, as long as the report says so. It is no estimate of what happens when agent mode is on for everybody.
+# Trimming gives a calm 0.10, and it is the answer to another question: the effect on medium and heavy users. That is
+# often the better question, as long as the report says so. It is no estimate of what happens when agent mode is on for
+# everybody.
 #
 # ### Failure 3: the wrong model of the score
 #
-# Heavy users opt in for *hard* queries (log-odds fall by 6 per unit of confidence), light users for easy ones (they rise
-# by 1.5), and completion depends on confidence in opposite ways too (slopes −0.5 and +0.5). The score model has one
-# slope for all tiers.
+# Heavy users opt in for *hard* queries (log-odds fall by 6 per unit of confidence), light users for easy ones (they
+# rise by 1.5), and completion depends on confidence in opposite ways too (slopes −0.5 and +0.5). The score model has
+# one slope for all tiers.
 
 # %%
 CURVED = World(opt_in_confidence_slope=(1.5, 0, -6), confidence_slope=(0.5, 0, -0.5))
@@ -995,10 +1025,10 @@ if published:
 
 
 # %% [markdown]
-# The estimate is about two points too high, and **the article's two checks, heavy and confidence, pass**, as do all three tiers. (The
-# mean score of each tier equals its opt-in rate here as well, so much for "calibrated".) Confidence *within* the
-# tiers fails plainly. Put the interactions into the score and the bias is gone; or keep the wrong score and give AIPW an
-# outcome model that has them: doubly robust, as promised.
+# The estimate is about two points too high, and **the article's two checks, heavy and confidence, pass**, as do all
+# three tiers. (The mean score of each tier equals its opt-in rate here as well, so much for "calibrated".) Confidence
+# *within* the tiers fails plainly. Put the interactions into the score and the bias is gone; or keep the wrong score
+# and give AIPW an outcome model that has them: doubly robust, as promised.
 #
 # ### Failure 4: colleagues influence each other
 #
@@ -1033,10 +1063,10 @@ if published:
 
 
 # %% [markdown]
-# IPW is near neither: too high for the own effect, half of what full rollout brings. Each user's outcome depends on
-# the choices of others, so "the effect of opting in" is two numbers, and **no check on single users can tell**. A
-# regression that knows the exposure recovers both; it needs to know who is whose colleague. (Its standard errors must count
-# workspaces, not users: notebook 05.)
+# IPW is near neither: too high for the own effect, half of what full rollout brings. Each user's outcome depends on the
+# choices of others, so "the effect of opting in" is two numbers, and **no check on single users can tell**. A
+# regression that knows the exposure recovers both; it needs to know who is whose colleague. (Its standard errors must
+# count workspaces, not users: notebook 05.)
 
 # %% [markdown]
 # ### Which check noticed?
@@ -1044,16 +1074,16 @@ if published:
 # | world | the weighting estimate | tiers and confidence balanced? | what notices | what repairs |
 # |---|---|---|---|---|
 # | hidden confounder | two points too high | yes | nothing in these columns | record the trait |
-# | hardly any overlap | anything between −5 and 11 points | tiers yes, confidence mostly | effective sample size, largest weight | ask about another population |
+# | hardly any overlap | anything from −5 to 11 points | mostly | effective sample size, weights | another population |
 # | wrong score model | two points too high | yes | balance of interactions | interactions, or AIPW |
 # | spillover | neither of two effects | yes | knowing who works with whom | model the exposure |
 
 # %% [markdown]
 # ## 13. What you would ship
 #
-# AIPW with **cross-fitting** (Chernozhukov et al. 2018): the models that predict a user's score and outcome never saw that user. With two
-# small regressions it hardly matters; with boosted trees it is what keeps the interval valid. Counts add up, so
-# the training table of a fold is the whole table minus the fold's own.
+# AIPW with **cross-fitting** (Chernozhukov et al. 2018): the models that predict a user's score and outcome never saw
+# that user. With two small regressions it hardly matters; with boosted trees it is what keeps the interval valid.
+# Counts add up, so the training table of a fold is the whole table minus the fold's own.
 
 # %%
 def cross_fitted(X, entry, target, folds, rng):
@@ -1111,18 +1141,19 @@ for k in (0, 1, 2):
 
 
 # %% [markdown]
-# They fall from light to heavy, and every interval holds 0.08, the truth in each tier. A slide that says "light users benefit
-# most" would report noise.
+# They fall from light to heavy, and every interval holds 0.08, the truth in each tier. A slide that says "light users
+# benefit most" would report noise.
 #
 # ### How strong would a hidden confounder have to be?
 #
 # The assumption that cannot be tested can be *priced*. Three prices:
 #
-# - **E-value** (VanderWeele and Ding 2017): the risk ratio with which a trait would have to go along with both opting in
-#   and completing, to explain the effect away: $RR + \sqrt{RR\,(RR-1)}$.
-# - **Robustness value** (Cinelli and Hazlett 2020): the share of the remaining variance that it would have to explain in both.
-# - **Rosenbaum's $\Gamma$**: the factor by which it would have to change the odds of opting in, in a comparison within tiers, before the
-#   effect could be chance.
+# - **E-value** (VanderWeele and Ding 2017): the risk ratio with which a trait would have to go along with both opting
+#   in and completing, to explain the effect away: $RR + \sqrt{RR\,(RR-1)}$.
+# - **Robustness value** (Cinelli and Hazlett 2020): the share of the remaining variance that it would have to explain
+#   in both.
+# - **Rosenbaum's $\Gamma$**: the factor by which it would have to change the odds of opting in, in a comparison within
+#   tiers, before the effect could be chance.
 
 # %%
 def e_value(risk_ratio):
@@ -1178,10 +1209,11 @@ print(f"Rosenbaum's Gamma: {gamma:.2f}")
 assert not published or 1.3 < gamma < 1.5
 
 # %% [markdown]
-# A trait that goes along with both opting in and completing by a risk ratio of 1.56 would do, or one that explains 6.7 % of what
-# is left of both. Tier explains that much of completing and far more of opting in: **a hidden trait as strong as tier would
-# more than erase the effect.** Whether there can be another such trait is a question about the product, not
-# about the data. So the honest answer to "is it causal?" is: yes, unless we overlooked something about as important as engagement. If that is conceivable and the decision is large, randomize an encouragement to opt in.
+# A trait that goes along with both opting in and completing by a risk ratio of 1.56 would do, or one that explains
+# 6.7 % of what is left of both. Tier explains that much of completing and far more of opting in: **a hidden trait as
+# strong as tier would more than erase the effect.** Whether there can be another such trait is a question about the
+# product, not about the data. So the honest answer to "is it causal?" is: yes, unless we overlooked something about as
+# important as engagement. If that is conceivable and the decision is large, randomize an encouragement to opt in.
 #
 # **The headline**, in the form that the README and the scoreboard read, and the two sentences for a stakeholder:
 
@@ -1196,54 +1228,119 @@ print(f"""Agent mode raises task completion by about {100 * estimate:.1f} percen
 The claim fails if an unrecorded trait matters about as much as engagement tier.""")
 
 # %% [markdown]
+# ### The same answer from a warehouse
+#
+# Your own logs may have a hundred million rows. None of them has to come to the notebook: since section 3 every
+# estimator here has worked on a table of counts, and one query makes such a table where the rows are,
+# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
+
+# %%
+query = (ROOT / "02_propensity_opt_in" / "aggregate.sql").read_text(encoding="utf-8")
+print(query)
+
+# %%
+with duckdb.connect() as warehouse:
+    warehouse.read_csv(str(DATA)).create_view("logs")  # or read_parquet("folder/*.parquet")
+    aggregate = warehouse.sql(query).df()
+print(f"{len(logs):,} rows in, {len(aggregate):,} rows out")
+
+
+# %%
+def estimate_from(table, target="ATE"):
+    """AIPW estimate (ATE or ATT) and its standard error from the rows of aggregate.sql (DataFrame)."""
+    kinds = table.pivot(index=["tier", "confidence"], columns="opted_in").fillna(0)  # cells
+    users, completions = (kinds[name].to_numpy(float).T for name in ("users", "completions"))
+    c = np.stack([users - completions, completions], axis=1)  # (treated, completed, cell)
+    tier, confidence = (kinds.index.get_level_values(name) for name in ("tier", "confidence"))
+    X = design(tier.map(TIERS.index).to_numpy(), confidence.to_numpy())
+    return ratio(*aipw_terms(fit_propensity(X, c), *outcome_models(X, c), target), c)
+
+
+aggregated = estimate_from(aggregate)
+e_i = chooser.predict()  # statsmodels' scores, one per user; so are m0_i, m1_i and the bracket
+m0_i, m1_i = (sm.OLS(y[opt == k], x_users[opt == k]).fit().predict(x_users) for k in (0, 1))
+bracket = m1_i - m0_i + opt * (y - m1_i) / e_i - (1 - opt) * (y - m0_i) / (1 - e_i)
+by_rows = bracket.mean(), bracket.std() / np.sqrt(len(bracket))
+print("from the counts {:.4f}, SE {:.4f}".format(*aggregated))
+print("from the rows   {:.4f}, SE {:.4f}".format(*by_rows))
+print("cross-fitted    {:.4f}, SE {:.4f}".format(*ship["ATE"]))
+assert np.allclose(aggregated, by_rows, rtol=0, atol=1e-10)
+assert not published or len(aggregate) == 22_302
+
+# %% [markdown]
+# Estimate and standard error agree with the row-by-row ones to ten decimals, and statsmodels did the fitting there. A
+# row out is a tier, a value of confidence and a choice. So there are at most 3 · 10,001 · 2 of them, about sixty
+# thousand, for fifty thousand users as for a hundred million. A cell in which everybody chose alike has one row and
+# not two, and that is no obstacle: the two models borrow from its neighbours.
+#
+# Most of this notebook works from the same rows: weighting with its sandwich, matching with ties averaged, the balance
+# table, effective sample sizes, effects by tier, E-value and $\Gamma$. So does the bootstrap: to draw users with
+# replacement is to draw the counts from a multinomial distribution (section 10).
+#
+# **What is lost** is whatever tells two users of the same row apart. Cross-fitting deals individual users into folds,
+# so the query would need a fold column: five values of a hash of the user id, one more name in the GROUP BY, five times
+# the rows at most. Spillover needs to know who works with whom. An outcome that is not 0 or 1 needs its sum and its sum
+# of squares. And each further covariate multiplies the rows: with twenty of them every user has a row of their own, and
+# the table is as long as the log. Then coarsen the covariates (section 10 rounded confidence to one decimal), and
+# measure on a sample of users what that costs.
+
+# %% [markdown]
 # ## Key ideas
 #
 # - When users choose, those who choose differ. More data does not help; a fair comparison does.
-# - A weight decides whom the answer is about: all users (ATE), those who opted in (ATT), those who might do either (overlap). Say
-#   which.
+# - A weight decides whom the answer is about: all users (ATE), those who opted in (ATT), those who might do either
+#   (overlap). Say which.
 # - An estimator that leaves ties to the software is not defined. Average over them.
 # - Balance is checked on what was recorded, and only in the combinations that were looked at. Look at interactions.
 # - A large sample can hide a tiny effective one. Print the effective sample size next to the estimate.
 # - AIPW forgives one wrong model. Nothing forgives a hidden confounder: state how strong it would have to be.
 #
+# **Next:** [03](../03_rdd_confidence_threshold/rdd_demo.ipynb). Here we had to record why users differ. What if nobody did, but a rule with a threshold decides
+# who is treated?
+#
 # ## References
 #
-# - Rosenbaum, P. R., and Rubin, D. B. (1983). The central role of the propensity score in observational studies for causal
-#   effects. *Biometrika* 70(1). doi:10.1093/biomet/70.1.41
-# - Hirano, K., Imbens, G. W., and Ridder, G. (2003). Efficient estimation of average treatment effects using the estimated
-#   propensity score. *Econometrica* 71(4). doi:10.1111/1468-0262.00442
+# - Rosenbaum, P. R., and Rubin, D. B. (1983). The central role of the propensity score in observational studies for
+#   causal effects. *Biometrika* 70(1). doi:10.1093/biomet/70.1.41
+# - Hirano, K., Imbens, G. W., and Ridder, G. (2003). Efficient estimation of average treatment effects using the
+#   estimated propensity score. *Econometrica* 71(4). doi:10.1111/1468-0262.00442
 # - Abadie, A., and Imbens, G. W. (2006). Large sample properties of matching estimators for average treatment effects.
 #   *Econometrica* 74(1). doi:10.1111/j.1468-0262.2006.00655.x
 # - Abadie, A., and Imbens, G. W. (2008). On the failure of the bootstrap for matching estimators. *Econometrica* 76(6).
 #   doi:10.3982/ECTA6474
 # - Abadie, A., and Imbens, G. W. (2016). Matching on the estimated propensity score. *Econometrica* 84(2).
 #   doi:10.3982/ECTA11293
-# - Li, F., Morgan, K. L., and Zaslavsky, A. M. (2018). Balancing covariates via propensity score weighting. *JASA* 113(521).
-#   doi:10.1080/01621459.2016.1260466
-# - Robins, J. M., Rotnitzky, A., and Zhao, L. P. (1994). Estimation of regression coefficients when some regressors are not
-#   always observed. *JASA* 89(427). doi:10.1080/01621459.1994.10476818
-# - Chernozhukov, V., et al. (2018). Double/debiased machine learning for treatment and structural parameters. *Econometrics
-#   Journal* 21(1). doi:10.1111/ectj.12097
-# - Austin, P. C. (2009). Balance diagnostics for comparing the distribution of baseline covariates between treatment groups
-#   in propensity-score matched samples. *Statistics in Medicine* 28(25). doi:10.1002/sim.3697
-# - VanderWeele, T. J., and Ding, P. (2017). Sensitivity analysis in observational research: introducing the E-value. *Annals
-#   of Internal Medicine* 167(4). doi:10.7326/M16-2607
+# - Li, F., Morgan, K. L., and Zaslavsky, A. M. (2018). Balancing covariates via propensity score weighting. *JASA*
+#   113(521). doi:10.1080/01621459.2016.1260466
+# - Robins, J. M., Rotnitzky, A., and Zhao, L. P. (1994). Estimation of regression coefficients when some regressors are
+#   not always observed. *JASA* 89(427). doi:10.1080/01621459.1994.10476818
+# - Chernozhukov, V., et al. (2018). Double/debiased machine learning for treatment and structural parameters.
+#   *Econometrics Journal* 21(1). doi:10.1111/ectj.12097
+# - Austin, P. C. (2009). Balance diagnostics for comparing the distribution of baseline covariates between treatment
+#   groups in propensity-score matched samples. *Statistics in Medicine* 28(25). doi:10.1002/sim.3697
+# - VanderWeele, T. J., and Ding, P. (2017). Sensitivity analysis in observational research: introducing the E-value.
+#   *Annals of Internal Medicine* 167(4). doi:10.7326/M16-2607
 # - Cinelli, C., and Hazlett, C. (2020). Making sense of sensitivity: extending omitted variable bias. *JRSS B* 82(1).
 #   doi:10.1111/rssb.12348
 # - Rosenbaum, P. R. (2002). *Observational Studies*, second edition. Springer. doi:10.1007/978-1-4757-3692-2
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). In failure 2, let 2 % of light users find agent mode instead of 0.2 %. Predict the
-#    effective number of treated users and the SD of the estimate before you run it. You are right if the number lies between
-#    1,500 and 2,000 and the SD is below 0.02: ten times as many light users are worth ten times as much.
-# 2. **Break an assumption** (15 minutes). Let agent mode do nothing: `World(opt_in_effect=0.0, hidden_opt_in=0.20,
-#    hidden_effect=...)`. How strong must the hidden effect be for IPW to report five points? You are right if you
-#    find a value between 0.20 and 0.25, and if the balance of the recorded covariates stays below 0.03 in all 20 of
-#    your datasets while it happens.
-# 3. **Design something new** (25 minutes). Randomize an *encouragement*: a coin shows half of the users a hint that adds 0.15 to
-#    their probability of opting in. On the users of `simulate(s, world=World(hidden_opt_in=0.20, hidden_effect=0.10))` draw new
-#    opt-ins with probability rate + 0.20·hidden + 0.15·hint and outcomes with probability base + 0.08·opt-in +
-#    0.10·hidden (`with_spillover` shows how), both clipped at 0.99. Divide the coin's effect on completing by its effect on opting in
-#    (the Wald estimator). You are right if its mean over 40 seeds lies between 0.065 and 0.095 while IPW gives more
-#    than 0.095; and if you find its SD about six times that of IPW: that is what freedom from bias costs here.
+# 1. **Change a constant** (5 minutes). In failure 2, let 2 % of light users find agent mode instead of 0.2 %. Before
+#    you run it, predict the effective number of treated users and the SD of the estimate from those printed there.
+#    (Copy the cell without its assertions; these hold the numbers for 0.2 %.) You are right if the number lies between
+#    1,500 and 2,000 and the SD between 0.007 and 0.018: ten times as many light users are worth ten times as much. Why
+#    does the SD not fall to a tenth?
+# 2. **Break an assumption** (15 minutes). Let agent mode do nothing:
+#    `World(opt_in_effect=0.0, hidden_opt_in=0.20, hidden_effect=...)`. How strong must the hidden effect be for IPW to
+#    report five points, on average over 20 datasets? You are right if you find a value between 0.19 and 0.24, and if
+#    the weighted SMDs of the three tiers and of confidence stay below 0.02 in all 20 datasets while it happens.
+#    (`quick_ipw` returns all that you need.)
+# 3. **Design something new** (25 minutes). Randomize an *encouragement*: a coin shows half of the users a hint that
+#    adds 0.15 to their probability of opting in. On the users of
+#    `simulate(s, world=World(hidden_opt_in=0.20, hidden_effect=0.10))` draw new opt-ins with probability rate +
+#    0.20·hidden + 0.15·hint and outcomes with probability base + 0.08·opt-in + 0.10·hidden (`with_spillover` shows
+#    how), both clipped at 0.99. The hint can only work through opting in, so divide the coin's effect on completing by
+#    its effect on opting in (the Wald estimator). You are right if its mean over 100 seeds lies between 0.065 and 0.095
+#    while IPW gives more than 0.095, and if its SD is four to eight times that of IPW: that is what freedom from bias
+#    costs here.

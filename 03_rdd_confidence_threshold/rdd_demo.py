@@ -1190,8 +1190,8 @@ assert not published or len(table) == 7_008
 # - A diagnostic must be able to fail: no bin across the threshold, placebos on one side of it, the number of checks stated.
 # - The result is an effect at the threshold. It decides where to put the threshold, and not whether to have the feature.
 #
-# **Next:** a feature that no threshold switches on, but a date: the model upgrade reaches whole workspaces in one week
-# and the others later ([notebook 04](../04_synthetic_control/synthetic_control_demo.ipynb)).
+# **Next:** [04](../04_synthetic_control/synthetic_control_demo.ipynb), a feature that no threshold switches on, but a date: the
+# model upgrade reaches some workspaces in week 20 and the others later.
 #
 # ## References
 #

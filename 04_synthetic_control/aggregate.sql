@@ -15,5 +15,6 @@ SELECT
     COUNT(*) AS users,
     CAST(SUM(completed) AS BIGINT) AS completions
 FROM your_columns
+WHERE completed IS NOT NULL -- check.sql says how many users have no outcome
 GROUP BY workspace, week
 ORDER BY workspace, week

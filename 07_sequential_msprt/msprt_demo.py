@@ -12,6 +12,9 @@
 # **The decision.** A new prompt is in a 30-day A/B test. On day 14 the dashboard shows p < 0.05, and somebody asks to
 # ship today. Does looking every day cost anything, and is there a number that may be looked at every day?
 #
+# Notebook 06 randomized time, because it could not randomize users. Here users are randomized one by one. The design is
+# the best of the series; the trouble is when to stop.
+#
 # **The answer at a glance**, for the one change in these logs that a coin really assigned, the prompt variant:
 #
 # | what does the new prompt add to task completion? | |
@@ -49,12 +52,12 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
+import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from generate_data import World, find_seed, is_published, load_logs, oracle, simulate
 from IPython.display import Image, display
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 from scipy.special import gammaln
 
@@ -98,7 +101,7 @@ def show(figure, name, alt):
 
 # %% [markdown]
 # The article takes wave 1 (its workspaces got a model upgrade in week 20) for the treated arm and wave 2 (week 30)
-# for the control arm. We follow it first, and ask in section 7 what that comparison measures.
+# for the control arm. We follow it first, and ask in section 8 what that comparison measures.
 
 # %%
 logs = load_logs(DATA)
@@ -123,6 +126,7 @@ print(f"difference {lift:.4f}")
 #
 # All draws of all experiments come in one array, in the order in which the article's loop draws them: experiment,
 # day, control before treated, user. Same generator, same order, same digits.
+
 
 # %%
 def t_statistic(a, b, n):
@@ -156,7 +160,7 @@ print(f"false positives: daily peeking {fpr_peeking:.1%}, one look on day 30 {fp
 # The article reads the 30 % as a share of noise, about one in four, among the experiments that came out significant.
 # Those are two different numbers. The false-positive **rate** is the share of *null* experiments that shout; the
 # false-**discovery** rate is the share of *shouting* experiments that are null, and needs to know how often ideas
-# work at all. Take a power of 93 % for daily peeking (section 6 measures it):
+# work at all. Take a power of 93 % for daily peeking (section 7 measures it):
 
 # %%
 for share_real in (0.5, 0.1):
@@ -191,6 +195,7 @@ for share_real in (0.5, 0.1):
 #
 # Beta functions are gamma functions, and counts are integers: a table of $\log\Gamma$ does all the work.
 
+
 # %%
 def log_bayes_factor(a, b, n_a, n_b, prior=1.0):
     """log Bayes factor of two rates (a of n_a, b of n_b successes) against one; broadcasts."""
@@ -217,6 +222,7 @@ print(f"500 null pairs: last e-value {null_e[-1]:.3f}, largest {null_e.max():.3f
 # The article says that under the null the e-value stays near 1. Its own example ends at 0.078, and that is typical,
 # as the medians below show, and so do three paths, with an effect that is found, one that is not, and none:
 
+
 # %%
 def sample_paths(seed, effect, n_paths=40):
     """e-value paths (n_paths, HORIZON) at a control rate of 0.60."""
@@ -238,10 +244,11 @@ for n in (500, 2000, 8000):
 
 figure, axes = plt.subplots(figsize=(6.8, 3.1))
 days = np.arange(1, HORIZON + 1) / PER_DAY
-for path, color, text in ((crosses, COLOR["treated"], "+7 points: crosses"),
-                          (fails, COLOR["control"], "+3 points: not within 30 days"),
-                          (null_path, COLOR["naive"], "no effect: drifts down")):  # fmt: skip
-    axes.plot(days[9::10], path[9::10], color=color, lw=1.3)
+for path, color, width, text in (
+        (crosses, COLOR["estimate"], 1.6, "+7 points: crosses"),
+        (fails, COLOR["estimate"], 0.7, "+3 points: not within 30 days"),
+        (null_path, COLOR["naive"], 1.3, "no effect: drifts down")):  # fmt: skip
+    axes.plot(days[9::10], path[9::10], color=color, lw=width)
     axes.text(30.3, min(path[-1], 6e3), text, color=color, va="center")
 axes.axhline(20, color=COLOR["estimate"], ls="--", lw=1)
 axes.text(30.3, 20, "stop here: 20 = 1 / 0.05", va="center")
@@ -265,6 +272,7 @@ show(figure, "e_value_paths",
 #
 # Shuffle each arm (so the weeks are mixed), pair the users off, 60 pairs a day, and stop when the e-value reaches 20.
 
+
 # %%
 def shuffled_arms(seed, treated, control):
     """Both arms, shuffled by one legacy generator: treated first."""
@@ -287,16 +295,16 @@ print(f"e-value on day 30: {e_path[-1]:.2f}; completion {x.mean():.1%} and {y.me
 figure, (top, below) = plt.subplots(2, 1, figsize=(6.8, 4.2), sharex=True)
 top.plot(days[9::10], e_path[9::10], color=COLOR["estimate"], lw=1.2)
 top.axhline(20, color=COLOR["estimate"], ls="--", lw=1)
-top.plot(days[stop], e_path[stop], "o", color=COLOR["treated"])
+top.plot(days[stop], e_path[stop], "o", color=COLOR["estimate"])
 top.annotate(f"reaches 20 on day {days[stop]:.1f}", (days[stop], e_path[stop]), xytext=(-12, 12),
-             textcoords="offset points", ha="right", color=COLOR["treated"])  # fmt: skip
+             textcoords="offset points", ha="right", color=COLOR["estimate"])  # fmt: skip
 top.set(yscale="log", ylabel="e-value (log scale)")
 n = np.arange(1, HORIZON + 1)
 for arm, name in ((x, "treated"), (y, "control")):
     below.plot(days[9::10], (100 * arm.cumsum() / n)[9::10], color=COLOR[name])
     percent = 100 * arm.mean()
     below.text(30.2, percent, f"{name} {percent:.1f} %", color=COLOR[name], va="center")
-below.axvline(days[stop], color=COLOR["treated"], lw=0.8, ls=":")
+below.axvline(days[stop], color=COLOR["estimate"], lw=0.8, ls=":")
 below.set(ylim=(45, 75), xlim=(0, 30), ylabel="completed so far (%)", xlabel="day (60 pairs a day)")
 show(figure, "e_value_on_data",
      "Above, the running e-value of wave 1 against wave 2 on a log scale reaches the boundary "
@@ -311,6 +319,7 @@ show(figure, "e_value_on_data",
 #
 # **How often would this find a true +5 points?** 1,000 experiments at 65 % against 60 %, beside a single t-test on
 # day 30:
+
 
 # %%
 def power_study(seed, n_experiments, p_treated=0.65, p_control=0.60):
@@ -342,12 +351,13 @@ print(f"all users: day {(stop_all + 1) / PER_DAY:.1f}, e-value {e_all[stop_all]:
 
 # %% [markdown]
 # The e-value finds half of what the fixed test finds, and its median stopping day is 30.0: "do not stop". Keep that
-# in mind; section 6 shows that it is not the price of looking every day.
+# in mind; section 7 shows that it is not the price of looking every day.
 #
 # **Validation and interval.** The article repeats the test on all users of both arms and reports day 27.1 with an
 # e-value of 22.2. Those digits come from fresh copies, shuffled with seed 0; the code that it prints keeps the
 # earlier shuffle, and so gives 25.9 and 20.9 again. We compute the former. Then it bootstraps the difference of *all*
 # users (not of those in the test that stopped).
+
 
 # %%
 def bootstrap_means(rng, x, y, n_resamples):
@@ -362,7 +372,7 @@ inside = "inside" if ci_lo <= 0.05 <= ci_hi else "outside"
 print(f"difference {lift:.4f}, 95 % interval [{ci_lo:.4f}, {ci_hi:.4f}]; 0.05 is {inside}")
 
 # %% [markdown]
-# ### Reproduction check
+# ## 5. Reproduction check
 #
 # Every number that the article prints, at its printed precision.
 
@@ -398,18 +408,17 @@ assert not published or same.all()
 
 # %% [markdown]
 # One verdict is "claim fails": the interval does contain 0.05, but wave 1 minus wave 2 does not estimate the
-# upgrade's effect (section 7). The digits are right; two of the *sentences* around them are not. We begin with the
+# upgrade's effect (section 8). The digits are right; two of the *sentences* around them are not. We begin with the
 # larger one.
 
 # %% [markdown]
-# ## 5. Does the 5 % promise hold?
+# ## 6. Does the 5 % promise hold?
 #
 # The article says that the false-positive rate of its e-value is at most 5 % by Ville's inequality, for any proper
 # prior. Ville needs a supermartingale **at the null rate that is true**. Check the very first pair at $p=0.6$: it has
 # only four outcomes, so its mean can be written down.
 #
-# **Predict, then run.** The casino's odds are fair if the mean of $E_1$ is 1. Most people answer 1, because a Bayes
-# factor "is a martingale".
+# **Predict, then run.** The casino's odds are fair if the mean of $E_1$ is 1. What is it, to two decimals?
 
 # %%
 outcomes = [(a, b) for a in (0, 1) for b in (0, 1)]
@@ -421,10 +430,10 @@ assert round(chance @ factor, 2) == 1.11
 
 
 # %% [markdown]
-# The mean is 1.11, not 1: at a null rate of 0.6 the odds are in *our* favour, and capital grows without any effect.
-# The Bayes factor is a martingale when the null rate itself is drawn from the prior, uniformly between 0 and 1. Your
-# product has one rate, though, not a random one. Averaged over all rates the odds are fair; at the middling rates
-# they are too good, and at the extreme ones too bad.
+# Most people answer 1, because a Bayes factor "is a martingale". The mean is 1.11: at a null rate of 0.6 the odds are in
+# *our* favour, and capital grows without any effect. The Bayes factor is a martingale when the null rate itself is drawn
+# from the prior, uniformly between 0 and 1. Your product has one rate, though, not a random one. Averaged over all
+# rates the odds are fair; at the middling rates they are too good, and at the extreme ones too bad.
 #
 # How far does it go? The mean of $E_n$ at a rate $p$ is a sum over all $(a,b)$ of the probability at $p$, times the
 # probability under the two-rate mixture, over the one under the common-rate mixture. The first and the last of these
@@ -434,6 +443,7 @@ assert round(chance @ factor, 2) == 1.11
 #
 # The fraction compares two distributions of $s$: triangular for the sum of two uniform counts, uniform for the common
 # rate. For large $n$ it tends to $4\min(p,1-p)$, which is 2 at one half and below 1 for $p<1/4$ or $p>3/4$.
+
 
 # %%
 def mean_under_null(p, n):
@@ -453,6 +463,7 @@ assert round(mean_under_null(0.6, 1), 2) == 1.11
 # that makes 1,800 steps a matter of half a second, and the probability left out is below $10^{-6}$ (the function
 # checks it).
 
+
 # %%
 def log_e_states(a, b, n, lgamma, prior):
     """log Bayes factor of the states a x b (consecutive integers); lgamma[k]: of k + prior."""
@@ -460,7 +471,7 @@ def log_e_states(a, b, n, lgamma, prior):
     constant = gammaln(2 * n + 2 * prior) - 2 * gammaln(n + 2 * prior)
     constant += gammaln(2 * prior) - 2 * gammaln(prior)
     # row i of `both` is pooled[a[i] + b]: a view, nothing is copied
-    both = sliding_window_view(pooled[a[0] + b[0] : a[-1] + b[-1] + 1], len(b))
+    both = np.lib.stride_tricks.sliding_window_view(pooled[a[0] + b[0] : a[-1] + b[-1] + 1], len(b))
     return arm[a][:, None] + (arm[b] + constant) - both
 
 
@@ -508,8 +519,10 @@ assert round(at_06, 4) == 0.0546 and round(ever_20[5], 4) == 0.0575 and round(me
 # (Beyond 1,800 pairs it can only get worse: a chance of *ever* crossing grows with the number of looks.) Nobody would
 # have found this by simulation alone, whose error with 1,000 experiments is 7 per thousand.
 #
-# "Any proper prior" fails badly. Beta(0.5, 0.5), Jeffreys' prior, is the textbook's default; Beta(0.01, 0.01) is
-# often called uninformative. Both integrate to one. **Predict, then run:** which of them keeps the promise?
+# And "any proper prior"? Beta(0.5, 0.5), Jeffreys' prior, is the textbook's default; Beta(0.01, 0.01) is often called
+# uninformative. Both integrate to one, so both are proper.
+#
+# **Predict, then run.** Within 500 pairs at a rate of 0.6, how often does each of the two reach 20 without any effect?
 
 # %%
 PRIORS = (1.0, 0.5, 0.1, 0.01)
@@ -523,10 +536,11 @@ one_pair = np.exp(log_bayes_factor(one, zero, 1, 1, prior=0.01))
 print(f"Beta(0.01, 0.01): e-value {one_pair:.1f} after one pair that disagrees")
 
 figure, axes = plt.subplots(figsize=(6.8, 3.4))
-SHADES = ("#1A1A1A", "#E69F00", "#D55E00", "#8B2E00")
+DASHES = ("-", "-", "--", ":")  # the article's prior is the black one
 grid = np.concatenate([CURVE, 1 - np.array(CURVE[-2::-1])])
-for prior, curve, color in zip(PRIORS, curves, SHADES, strict=True):
-    axes.plot(grid, 100 * np.concatenate([curve, curve[-2::-1]]), "o-", ms=3, color=color)
+for prior, curve, dashes in zip(PRIORS, curves, DASHES, strict=True):
+    color = COLOR["estimate" if prior == 1 else "naive"]
+    axes.plot(grid, 100 * np.concatenate([curve, curve[-2::-1]]), "o", ls=dashes, ms=3, color=color)
     height, side = (88, "top") if prior == 1 else (107, "bottom")  # % of the curve's peak
     name = f"Beta({prior:g}, {prior:g})"
     axes.text(0.5, height * curve[-1], name, color=color, va=side, ha="center")
@@ -547,13 +561,14 @@ show(figure, "type_one_error",
 # because its imbalance happens to be small; with Beta(0.01, 0.01) half of all null tests at middling rates
 # "succeed".*
 #
-# The reason: Beta(0.01, 0.01) says that rates are practically 0 or 1. Suppose the very first pair disagrees, which at
-# a rate of 0.6 it does with probability 0.48. One rate of 0 and one of 1 explain that perfectly; a common rate near 0
-# or 1 cannot. The e-value jumps to 51 at once, and the test is over after one pair. A proper prior guards the
-# **average over that prior**, and a rate of 0.6 is one that this prior finds all but impossible.
+# Most people expect about 5 % from both: a vaguer prior claims less, so it should be the safer one. It claims *more*.
+# Beta(0.01, 0.01) says that rates are practically 0 or 1. Suppose the very first pair disagrees, which at a rate of
+# 0.6 it does with probability 0.48. One rate of 0 and one of 1 explain that perfectly; a common rate near 0 or 1
+# cannot. The e-value jumps to 51 at once, and the test is over after one pair. A proper prior guards the **average
+# over that prior**, and a rate of 0.6 is one that this prior finds all but impossible.
 
 # %% [markdown]
-# ## 6. Methods whose guarantee is real
+# ## 7. Methods whose guarantee is real
 #
 # What is needed is a process that is a supermartingale at **every** null rate. Five ways, each a few lines.
 #
@@ -570,10 +585,11 @@ show(figure, "type_one_error",
 # Among them, "the treated user won" is a fair coin under the null, whatever the rate. A simple null has an honest
 # Bayes factor: with $w$ wins and $l$ losses, $2^{w+l}B(100+w,100+l)/B(100,100)$.
 #
-# **3. Normal mixture** (Robbins 1970; the mSPRT of Johari, Koomen, Pekelis & Walsh 2022). With $\bar d$ the
-# difference, $V$ the variance of one pair's difference, and a prior $N(0,\tau^2)$ on the effect,
-# $E_n=\sqrt{V/(V+n\tau^2)}\,\exp\{n^2\tau^2\bar d^2/[2V(V+n\tau^2)]\}$. We set $\tau=0.05$, the effect that would
-# matter. It is a martingale for normal data; for zeros and ones, asymptotically.
+# **3. Normal mixture** (Robbins 1970; the mixture sequential probability ratio test, mSPRT, of Johari, Koomen,
+# Pekelis & Walsh 2022). With $\bar d$ the difference, $V$ the variance of one pair's difference, and a prior
+# $N(0,\tau^2)$ on the effect, $E_n=\sqrt{V/(V+n\tau^2)}\,\exp\{n^2\tau^2\bar d^2/[2V(V+n\tau^2)]\}$. We set
+# $\tau=0.05$, the effect that would matter. It is a martingale for normal data; for zeros and ones, asymptotically.
+
 
 # %%
 def safe_log_e(a, b, n_a=1, n_b=1, delta=0.05):
@@ -641,6 +657,7 @@ for base in (0.1, 0.6, 0.9):
 # tightest; we choose 1,800 pairs. Like every central-limit statement it needs a first sample; we start after 60
 # pairs.
 
+
 # %%
 def confidence_sequence(total, squares, n, tightest=HORIZON, alpha=ALPHA):
     """(mean, half-width) from sums of n pair differences and of their squares; broadcasts."""
@@ -656,6 +673,7 @@ def confidence_sequence(total, squares, n, tightest=HORIZON, alpha=ALPHA):
 # and the horizon are known, spend the 5 % over the looks: a function of time says how much may be used up by then.
 # Between looks the standardized sum moves as a Brownian motion, so the boundaries follow by carrying a density
 # forward on a grid.
+
 
 # %%
 def spending_bounds(spent, step=0.005):
@@ -706,6 +724,7 @@ assert round(OBRIEN_FLEMING[29], 2) == 2.14
 # The same simulated experiments go to every method: 1,800 pairs, at a rate of 0.6 without an effect, at 0.65 against
 # 0.60, and at other null rates. All methods need only running counts of successes, wins and losses.
 
+
 # %%
 def running_counts(rng, p_treated, p_control, n_experiments):
     """Outcomes of pairs and their running counts, each (n_experiments, HORIZON) integers."""
@@ -727,8 +746,7 @@ def excludes_zero(c, n):
 PAIRS = np.arange(1, HORIZON + 1)
 LOOKS = PAIRS[PER_DAY - 1 :: PER_DAY]
 EACH_PAIR = {  # name: function of the running counts, True where the method would stop
-    "article's Bayes factor":
-        lambda c: log_bayes_factor(c["a"], c["b"], PAIRS, PAIRS) >= np.log(20),
+    "article's Bayes factor": lambda c: log_bayes_factor(c["a"], c["b"], PAIRS, PAIRS) >= np.log(20),
     "safe 2x2 test": lambda c: safe_log_e(c["x"], c["y"]) >= np.log(20),
     "betting on discordant pairs": lambda c: betting_log_e(c["wins"], c["losses"]) >= np.log(20),
     "normal mixture": lambda c: mixture_log_e(c["a"], c["b"], PAIRS) >= np.log(20),
@@ -828,10 +846,10 @@ if published:  # what the paragraphs below say
 # - **The estimate when the test ends** is too high for every rule that stops at a high point: for the article's Bayes
 #   factor 0.08 for a true 0.05, and the usual interval covers 87 %. The article's step 5 avoids this by bootstrapping
 #   all 25,000 users of each arm, which a test that has stopped does not have. (Peeking covers well here because it
-#   stops almost at once and with a wide interval; on a null effect the same interval fails, as section 8 shows.)
+#   stops almost at once and with a wide interval; on a null effect the same interval fails, as section 9 shows.)
 
 # %% [markdown]
-# ## 7. What this dataset can answer
+# ## 8. What this dataset can answer
 #
 # The article takes 0.05, the effect of the model upgrade, for the truth of wave 1 minus wave 2, and notes that 0.0485
 # is near. Look at the comparison by sign-up week:
@@ -868,7 +886,7 @@ def did(y, week, wave, workspace):
 
 
 did_estimate, did_se = did(done, week, wave, workspace)
-print(f"difference-in-differences {did_estimate:.4f}, clustered error {did_se:.4f}; truth 0.05")
+print(f"difference-in-differences {did_estimate:.4f}, clustered standard error {did_se:.4f}; truth 0.05")
 assert not published or (round(did_estimate, 4), round(did_se, 4)) == (0.0527, 0.0113)
 
 # %% [markdown]
@@ -876,8 +894,8 @@ assert not published or (round(did_estimate, 4), round(did_se, 4)) == (0.0527, 0
 # is an effect of nothing. And 42 % of wave 2's users have the upgrade themselves. Only in ten weeks of 52 do the arms
 # differ by the upgrade. The offset, plus ten fifty-seconds of 0.05, makes 0.0496: near 0.05 by coincidence.
 #
-# **Predict, then run.** Suppose the upgrade did *nothing*. How often would the article's test declare a winner, with
-# all users? Most people say 5 %, since "there is no effect".
+# **Predict, then run.** Suppose the upgrade did *nothing*. In how many of 20 fresh datasets would the article's test
+# declare a winner, with all users?
 
 # %%
 rng, false_alarms = np.random.default_rng(50), []
@@ -891,8 +909,9 @@ assert not published or all(false_alarms)
 
 
 # %% [markdown]
-# Always. The e-value answers "do the two arms have the same rate?", and they do not. A sequential test inherits every
-# flaw of the comparison it watches; an error guarantee is about chance, not about bias.
+# Always. Most people say one in twenty, since "there is no effect". But the e-value answers "do the two arms have the
+# same rate?", and they do not. A sequential test inherits every flaw of the comparison it watches; an error guarantee
+# is about chance, not about bias.
 #
 # Two comparisons in these logs are fair. One compares the change in wave 1 with the change in wave 2, before wave 2
 # has the upgrade: 0.0527 with a standard error of 0.0113, the last line of the output before this one (notebook 04
@@ -900,6 +919,7 @@ assert not published or all(false_alarms)
 #
 # The other is `prompt_variant`: a coin (the parity of `user_id`) assigned it. Here a sequential test has something to
 # test. Users arrive in the order of the file, one of each arm at a time, 60 pairs a day as before.
+
 
 # %%
 def in_pairs(y, arm):
@@ -942,7 +962,7 @@ if published:
 # %% [markdown]
 # Daily peeking shouts on day 29, with +3.3 points. The confidence sequence waits until day 38, nine days more, for a
 # claim that can be trusted whenever it is read. Here peeking's point estimate misses the truth by hardly more than
-# the one from all users (0.7 against 0.6 points); in section 8, over many datasets, it fares much worse. The
+# the one from all users (0.7 against 0.6 points); in section 9, over many datasets, it fares much worse. The
 # **headline** of this notebook:
 
 # %%
@@ -962,12 +982,13 @@ day_of = n[from_day_3] / PER_DAY
 middle, reach = 100 * running[from_day_3], 100 * half[from_day_3]
 pair_sd = np.sqrt(np.cumsum(gaps**2) / n - running**2)[from_day_3]
 fixed = 196 * pair_sd / np.sqrt(n[from_day_3])
-axes.fill_between(day_of, middle - reach, middle + reach, color=COLOR["control"], alpha=0.22, lw=0)
+for edge in (middle - reach, middle + reach):
+    axes.plot(day_of, edge, color=COLOR["estimate"], lw=1.6)
 axes.fill_between(day_of, middle - fixed, middle + fixed, color=COLOR["naive"], alpha=0.55, lw=0)
 axes.plot(day_of, middle, color=COLOR["estimate"], lw=1)
 axes.axhline(100 * truth, color=COLOR["truth"], lw=2)
 axes.axhline(0, color="black", lw=0.8)
-axes.axvline(n[decided] / PER_DAY, color=COLOR["control"], ls=":", lw=1.2)
+axes.axvline(n[decided] / PER_DAY, ymax=0.9, color=COLOR["estimate"], ls=":", lw=1.2)
 ticks = [3, 7, 14, 30, 60, 120, 240, 416]
 axes.set(xscale="log", xlim=(3, n[-1] / PER_DAY), ylim=(-20, 25), xticks=ticks, xticklabels=ticks,
          xlabel="day (60 pairs a day, log scale)",
@@ -976,27 +997,28 @@ axes.minorticks_off()
 label = {"ha": "right", "fontsize": 9}
 axes.text(400, 100 * truth + 3.4, "truth", color=COLOR["truth"], **label)
 day_decided = n[decided] / PER_DAY
-axes.text(day_decided * 1.04, -13, f"excludes 0 on day {day_decided:.0f}", color=COLOR["control"])
-axes.text(3.2, 23, "blue: confidence sequence, always valid", color=COLOR["control"])
+axes.text(day_decided * 1.04, -13, f"excludes 0 on day {day_decided:.0f}")
+axes.text(3.2, 23, "between the outer lines: confidence sequence, always valid")
 axes.text(3.2, -18.5, "grey: fixed interval, valid on one day", color="#5E5E5E")
 show(figure, "confidence_sequence",
      "Running difference between new and old prompt against days on a log scale, with the "
-     "confidence sequence as a wide band and the fixed 95 percent interval as a narrower band "
-     "inside it. Both shrink towards the true effect of 4 points; the wide band excludes zero "
-     "from day 38 on.")  # fmt: skip
+     "confidence sequence as two outer lines and the fixed 95 percent interval as a narrower "
+     "band between them. Both shrink towards the true effect of 4 points; the outer lines exclude "
+     "zero from day 38 on.")  # fmt: skip
 
 
 # %% [markdown]
-# *Figure 4. The picture a team can act on: the difference so far, with a band (blue) that holds the truth on all days
-# at once with 95 % confidence. Stop when it leaves 0; go on when it does not; look as often as you like. The grey
+# *Figure 4. The picture a team can act on: the difference so far, and outer lines between which the truth lies on all
+# days at once with 95 % confidence. Stop when they leave 0; go on when they do not; look as often as you like. The grey
 # band may be read once.*
 
 # %% [markdown]
-# ## 8. Is the answer honest?
+# ## 9. Is the answer honest?
 #
 # Two hundred fresh datasets. On each, the prompt test (+4 points), and an **A/A test**: users split by the second bit
 # of their number, which nothing depends on. The last row is the promise of a confidence sequence in full: the truth
 # inside at *every* look, from the first day to the last.
+
 
 # %%
 def read_test(pairs, effect):
@@ -1043,7 +1065,7 @@ if published:
 figure, axes = plt.subplots(figsize=(8, 3))
 reads = pd.DataFrame(prompt_reads)
 rows = [("peeking: estimate", "peeking, first p < 0.05", "naive"),
-        ("sequence at its stop: estimate", "confidence sequence,\nwhen it excludes 0", "control"),
+        ("sequence at its stop: estimate", "confidence sequence,\nwhen it excludes 0", "estimate"),
         ("all users, fixed: estimate", "all users", "estimate")]  # fmt: skip
 for height, (column, _, color) in zip((3, 2, 1), rows, strict=True):
     jitter = np.random.default_rng(height).uniform(-0.2, 0.2, len(reads))
@@ -1071,7 +1093,7 @@ show(figure, "estimates_at_the_stop",
 #   (peeking: 0.07). Report the band, not the point. From all users the mean is the truth.
 
 # %% [markdown]
-# ## 9. When it fails
+# ## 10. When it fails
 #
 # Each failure below is one change to the world. The article names most of them; we measure. Where nothing else is
 # said, a line comes from 1,000 experiments of 1,800 pairs (a Monte Carlo error of 0.007 for a rate of 0.05).
@@ -1099,6 +1121,7 @@ assert not published or (round(week_1[0], 2), round(week_1[1], 1)) == (0.25, 0.1
 # one time in ten.
 #
 # ### Rates that move
+
 
 # %%
 def bayes_factor_stops(c):
@@ -1146,6 +1169,11 @@ if published:
 #
 # First, each user brings five tasks, and the test counts tasks. Then an honest effect of 8 points that halves every
 # week.
+#
+# **Predict, then run.** Neither arm is better, and users are assigned by a coin, all five tasks together. Users differ:
+# two tasks of one user have a correlation of 1/3. How often does the article's test reach 20 if it counts tasks, and
+# how often does a confidence sequence exclude 0 if it counts users?
+
 
 # %%
 def clustered(seed, tasks, n_experiments):
@@ -1179,9 +1207,11 @@ for name in ("article's Bayes factor", "confidence sequence"):
 print(f"true effect: 30-day average {fading.mean():+.3f}, on day 30 {fading[-1]:+.3f}")
 
 # %% [markdown]
-# Tasks of one user resemble each other, so five tasks are less than five users' worth of information. Counting tasks
-# gives 46 % false positives. No boundary repairs this. **The unit that was randomized is the unit that is counted**:
-# one number for each user, and the confidence sequence on those is safe (0.027).
+# Most people say that a coin protects both counts, or that a third of correlation makes a third more false positives.
+# But tasks of one user resemble each other, so five of them hold less information than tasks of five users. The test
+# believes in more data than there are, and at every look again: counting tasks gives 46 %. No boundary repairs this.
+# **The unit that was randomized is the unit that is counted**: one number for each user, and the confidence sequence
+# on those is safe (0.027).
 #
 # The effect starts at 8 points and halves every week. Those tests that stop do so early, and report the honeymoon:
 # 0.233 with the article's test, 0.104 with the confidence sequence, against a 30-day average of 0.026 and next to
@@ -1209,6 +1239,7 @@ assert not published or (round(untuned, 1), round(tuned, 1)) == (3.2, 1.7)
 #
 # Twenty metrics on the same users: first all null and independent (exact), then null and correlated, then five of
 # them with a real effect of 7 points, judged on day 30 by the safe test.
+
 
 # %%
 def twenty_metrics(rng, effects, n_runs):
@@ -1276,7 +1307,7 @@ if published:
 # largest with $e\ge m/(k\alpha)$, which is the usual procedure on $1/e$. Here it finds 84 % of the real effects,
 # where a boundary of 400 finds 71 %, and it needs no assumption about how the metrics depend on each other.
 #
-# ## 10. What you would ship
+# ## 11. What you would ship
 #
 # - **Looks and horizon known** (a daily dashboard, a month): O'Brien–Fleming spending. Hardly any power lost.
 # - **No fixed horizon, or people who look when they like**: a safe test tuned to the effect that matters, or a
@@ -1284,6 +1315,7 @@ if published:
 #   at once.
 # - **Give up in time.** Most ideas do not work. Stop, too, when the sequence excludes an effect worth having; the
 #   first lines below show what that saves:
+
 
 # %%
 def run_with_futility(seed, effect, n_experiments, worthwhile=0.05):
@@ -1329,6 +1361,85 @@ if published:
 # what error control costs, and this time the effect was real. Over many ideas, most of which are not, it pays.
 
 # %% [markdown]
+# ### The same answer from a warehouse
+#
+# A test in a large product has more users than pandas wants to hold. A dashboard needs two rows a day: how many users
+# each arm got, and how many of them completed the task. One query makes them, [aggregate.sql](aggregate.sql), in
+# standard SQL; its first block is all you change for your own columns.
+
+# %%
+query = (ROOT / "07_sequential_msprt" / "aggregate.sql").read_text(encoding="utf-8")
+print(query)
+
+# %% [markdown]
+# A real log has a date. Ours has none, so each pair of users gets the day on which the prompt test dealt it out.
+
+# %%
+arrival = logs.groupby("prompt_variant").cumcount()  # 0, 1, ... within each arm: number of the pair
+dated = logs[["prompt_variant", "task_completed"]].assign(day=arrival // PER_DAY + 1)
+dated = dated[arrival < len(gaps)]  # users who found a partner
+with duckdb.connect() as warehouse:
+    warehouse.register("logs", dated)  # or read_parquet("folder/*.parquet").create_view("logs")
+    daily = warehouse.sql(query).df()
+print(f"{len(dated):,} rows in, {len(daily):,} rows out")
+assert not published or len(daily) == 834
+
+
+# %%
+def estimate_from(table, days=None):
+    """Difference in completion, arm 1 minus arm 0, and its standard error, from rows of aggregate.sql.
+
+    table: DataFrame; days: the first so many only, or all. The standard error is the t-test's.
+    """
+    kept = table[table["day"].isin(sorted(table["day"].unique())[:days])]
+    arms = kept.groupby("arm")[["users", "completions"]].sum().loc[[1, 0]]
+    n, rate = arms["users"].to_numpy(float), (arms["completions"] / arms["users"]).to_numpy()
+    pooled = np.sum(n * rate * (1 - rate)) / (n.sum() - 2)
+    return rate[0] - rate[1], np.sqrt(pooled * np.sum(1 / n))
+
+
+by_rows = running[-1], np.sqrt(prompt_pairs.var(axis=1, ddof=1).sum() / len(gaps))
+aggregated = estimate_from(daily)
+print("from the counts {:+.4f}, standard error {:.4f}".format(*aggregated))
+print("from the rows   {:+.4f}, standard error {:.4f}".format(*by_rows))
+assert np.allclose(aggregated, by_rows, rtol=0, atol=1e-10)
+path = np.array([estimate_from(daily, days) for days in range(1, DAYS + 1)])
+shown_days, daily_z = np.array([1, 7, 14, 30]), path[:, 0] / path[:, 1]
+print(f"|z| on days {shown_days}: {np.abs(daily_z[shown_days - 1]).round(2)}")
+print(f"O'Brien-Fleming boundary: {OBRIEN_FLEMING[shown_days - 1].round(2)}")
+assert np.allclose(daily_z, z, rtol=0, atol=1e-10)  # z: from the pairs, above
+
+so_far = daily.pivot(index="day", columns="arm").cumsum()
+pairs = so_far["users", 1].to_numpy()
+p, q = (so_far["completions", arm].to_numpy() / pairs for arm in (1, 0))
+squares = pairs * (p * (1 - p) + q * (1 - q) + (p - q) ** 2)  # as if the arms did not covary
+half_counts = confidence_sequence(pairs * (p - q), squares, pairs)[1]
+wider = (half_counts / half[pairs - 1])[DAYS:]
+print(f"half-width from counts / from pairs, after day 30: {wider.min():.3f} to {wider.max():.3f}")
+first = [np.argmax(np.abs(p - q) > width) + 1 for width in (half_counts, half[pairs - 1])]
+assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
+
+# %% [markdown]
+# Estimate, standard error and all thirty values of $z$ agree to ten decimals with those from the rows. Two rows a day,
+# whatever the traffic: a billion users in a year make 730.
+#
+# **What is kept.** Group-sequential tests, which look at one $z$ a day. The safe test, with a day as its block. The
+# normal mixture and the Bayes factor: functions of the counts so far (the mixture as written above wants equal arms). A
+# bootstrap of users, which is a binomial draw for each arm. And a check of the coin: users by arm and day.
+#
+# **What is lost.** First, the order within a day. A test on the table can only stop when a day ends: the confidence
+# sequence, which excluded 0 on day 38.1, does so at the end of day 39. Second, the pairs. The sequence takes its
+# variance from pair differences, and for these the query would have to know who was paired with whom, and count pairs
+# by their two outcomes. The arms' counts give a variance too, as if the outcomes of a pair did not vary together.
+# After day 30 this changes the half-width by at most 1.2 %, and the day on which 0 is excluded not at all (elsewhere,
+# where the band only grazes 0, a per cent may move it by days or weeks). If good and bad days lift both arms alike, pairs
+# cancel them and the pooled counts do not: the band from counts is then the wider one.
+#
+# Third, the users. The query counts rows, and a row must be one randomized user whose outcome is known. Logs with five
+# tasks per user need a GROUP BY user in the first block, or they fail as in section 10; further metrics need a sum each,
+# and a sum of squares where they are not 0 or 1.
+
+# %% [markdown]
 # ## Key ideas
 #
 # - Thirty looks at p < 0.05 make 30 % false positives. The p-value is a promise about *one* look.
@@ -1340,6 +1451,8 @@ if published:
 #   using.
 # - Stopping early exaggerates. Report the anytime-valid band, not the point.
 # - A sequential test cannot mend a biased comparison, dependent observations or a moving allocation.
+#
+# The series ends here, as it began: first ask how the treatment came to its users, and only then what to compute.
 #
 # ## References
 #
@@ -1382,6 +1495,6 @@ if published:
 #    0.05. How many false positives would you expect if users did not differ at all?
 # 3. **Design something new** (20 minutes). The new prompt is cheaper, so it is enough that it is *not worse* by more
 #    than one point. On which day does the confidence sequence of the prompt test first lie above −0.01 (from day 1
-#    on)? You are right if you find a day between 32 and 34, five days before it excludes 0. May you choose the margin
-#    after you have seen Figure 4? (The band is valid for all margins at once; the *decision* rule is not free of
-#    you.)
+#    on)? You are right if you find a day between 32 and 34 in the published data, five days before it excludes 0. May
+#    you choose the margin after you have seen Figure 4? (The band is valid for all margins at once; the *decision*
+#    rule is not free of you.)

@@ -1,7 +1,7 @@
 """Measure the six queries on a million to a billion rows: seconds and peak memory, on DuckDB, pandas and Spark.
 
-`make bench-scale` writes shards of 10^8 users (data/logs_100m.parquet, 0.9 GB), takes the first of them for smaller sizes
-and reads all of them ten times over for 10^9 rows, and renews data/scale.csv, data/scale.png and the tables in
+`make bench-scale` writes shards of 10^8 users (data/logs_100m.parquet, 0.8 GB), takes the first of them for smaller
+sizes and reads all of them ten times over for 10^9 rows, and renews data/scale.csv, data/scale.png and the tables in
 data/README.md. Each measurement is a process of its own, so that its peak memory is its own.
 """
 
@@ -169,11 +169,11 @@ def draw(results, path):
     for axes, name, label in zip(both, ("seconds", "megabytes"), ("seconds", "peak memory (MB)"), strict=True):
         for engine in color:
             for number in sorted({row["query"] for row in results}):
-                points = [(r["rows"], r[name]) for r in results
-                          if (r["engine"], r["query"]) == (engine, number) and r.get(name) not in (None, "")]  # fmt: skip
+                mine = [r for r in results if (r["engine"], r["query"]) == (engine, number) and r.get(name)]
+                points = [(r["rows"], r[name]) for r in mine]
                 if points:
                     axes.plot(*zip(*points, strict=True), "o-", ms=3, lw=1, color=color[engine], alpha=0.7)
-            last = max(r["rows"] for r in results if r["engine"] == engine and r.get(name) not in (None, ""))
+            last = max(r["rows"] for r in results if r["engine"] == engine and r.get(name))
             top = max(r[name] for r in results if (r["engine"], r["rows"]) == (engine, last) and r.get(name))
             axes.text(last * 1.15, top, engine, color=color[engine], va="center")
         axes.set(xscale="log", yscale="log", xlabel="rows of logs", ylabel=label, xlim=(7e5, 6e9))
@@ -221,7 +221,8 @@ def main():
         print(f"wrote {SHARDS.name} in {time.perf_counter() - start:.0f} s")
     results = measure_all()
     with open(ROOT / "data" / "scale.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ["engine", "query", "rows", "seconds", "megabytes", "rows_out"], lineterminator="\n")
+        columns = ["engine", "query", "rows", "seconds", "megabytes", "rows_out"]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(results)
     draw(results, ROOT / "data" / "scale.png")

@@ -21,7 +21,8 @@ def java_version():
     """Major version of the Java that Spark would start, or None where there is none."""
     home = os.environ.get("JAVA_HOME")
     try:
-        done = subprocess.run([Path(home, "bin", "java") if home else "java", "-version"], capture_output=True, text=True)
+        java = Path(home, "bin", "java") if home else "java"
+        done = subprocess.run([java, "-version"], capture_output=True, text=True)
     except OSError:
         return None
     found = re.search(r'version "(\d+)', done.stderr)
@@ -34,8 +35,8 @@ def check_java():
     if version is None or version < 17:
         which = "none was found" if version is None else f"this one is {version}"
         sys.exit(
-            f"Spark needs Java 17 or newer, and {which}. Install it (Debian, Ubuntu: apt install openjdk-17-jre-headless; "
-            "macOS: brew install openjdk@17), or point JAVA_HOME to it."
+            f"Spark needs Java 17 or newer, and {which}. Install it (Debian, Ubuntu: apt install "
+            "openjdk-17-jre-headless; macOS: brew install openjdk@17), or point JAVA_HOME to it."
         )
 
 

@@ -131,6 +131,29 @@ def test_fast_study_is_the_plain_loop():
 BENCHMARKS = [("01 naive numbers on 20 fresh datasets", plain_study, fast_study, {"seeds": range(20)}, 1e-10)]
 
 
+# ---- the exercises: what they call right is right for a reader's own seeds too, not only for those of the solutions
+
+
+def test_exercise_1_turns_the_sign():
+    for seed in range(2, 14):
+        d = simulate(seed, world=World(opt_in_rate=(0.65, 0.35, 0.12)), outcomes=False)
+        naive, within = NB["difference"](d["task_completed"], d["opt_in_agent_mode"] == 1)[0], NB["within_tiers"](d)[0]
+        assert -0.05 < naive < -0.005 and abs(within - 0.08) < 0.02, seed
+
+
+def test_exercises_2_and_3_over_twenty_other_seeds():
+    hidden, ratios = World(hidden_opt_in=0.20, hidden_effect=0.10), []
+    biased = [NB["within_tiers"](simulate(s, world=hidden, outcomes=False))[0] for s in range(101, 121)]
+    for seed in range(101, 121):
+        d = simulate(seed)
+        on, cost = d["opt_in_agent_mode"] == 1, NB["within_tiers"](d, outcome="cost_usd")[0]
+        naive_cost, naive_effect = (NB["difference"](d[y], on)[0] for y in ("cost_usd", "task_completed"))
+        assert abs(cost - 0.019) < 0.0005 and naive_cost > cost and naive_cost / naive_effect < 0.12, seed
+        ratios.append(cost / NB["within_tiers"](d)[0])
+    assert 0.095 < np.mean(biased) < 0.110
+    assert min(ratios) > 0.18 and 0.22 < np.mean(ratios) < 0.26 and 0.01 < np.std(ratios, ddof=1) < 0.03
+
+
 # ---- the causal graph
 
 

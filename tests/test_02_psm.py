@@ -2,6 +2,7 @@
 
 import sys
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from statsmodels.treatment.treatment_effects import TreatmentEffect
+
+import run
 
 NB = definitions("02_propensity_opt_in/psm_demo.py")
 WORLD = World(opt_in_rate=(0.30, 0.45, 0.55), opt_in_effect=(0.02, 0.10, 0.16), confidence_slope=0.3,
@@ -193,6 +196,42 @@ def test_cross_fitting_row_by_row(small):
         terms[test] = m1 - m0 + o * (v - m1) / e - (1 - o) * (v - m0) / (1 - e)
     estimate, error = NB["cross_fitted"](X, entry, "ATE", 3, np.random.default_rng(4))
     assert abs(estimate - terms.mean()) < 1e-8 and abs(error - terms.std() / np.sqrt(len(y))) < 1e-8
+
+
+def aipw_of_rows(logs, target):
+    """AIPW and its standard error from one row per user, with statsmodels' fits."""
+    tier = logs["engagement_tier"]
+    Z = np.column_stack([logs["query_confidence"], tier == "light", tier == "medium", np.ones(len(logs))]).astype(float)
+    opt, y = logs["opt_in_agent_mode"].to_numpy(), logs["task_completed"].to_numpy()
+    e = sm.Logit(opt, Z).fit(disp=False, tol=1e-12).predict(Z)
+    m0, m1 = (sm.OLS(y[opt == k], Z[opt == k]).fit().predict(Z) for k in (0, 1))
+    if target == "ATE":
+        terms = m1 - m0 + opt * (y - m1) / e - (1 - opt) * (y - m0) / (1 - e)
+        return terms.mean(), terms.std() / np.sqrt(len(y))
+    terms = np.where(opt == 1, 1, -e / (1 - e)) * (y - m0)
+    estimate = terms.sum() / opt.sum()
+    return estimate, np.sqrt(np.sum((terms - opt * estimate) ** 2)) / opt.sum()
+
+
+@pytest.mark.parametrize("target", ["ATE", "ATT"])
+def test_the_warehouse_finds_what_the_rows_say(target):
+    """From the query's rows: cells without an opted-in user, rows in any order, a changed row, 10^8 users."""
+    query = (run.ROOT / "02_propensity_opt_in" / "aggregate.sql").read_text(encoding="utf-8")
+    logs, tables, found = generate(12, 8_000, WORLD), [], []
+    for user in (None, 17):
+        if user is not None:
+            logs.loc[user, "task_completed"] = 1 - logs.loc[user, "task_completed"]
+        with duckdb.connect() as warehouse:
+            warehouse.register("logs", logs)
+            tables.append(warehouse.sql(query).df())
+        assert tables[-1]["users"].sum() == 8_000
+        found.append(NB["estimate_from"](tables[-1].sample(frac=1, random_state=1), target))
+        np.testing.assert_allclose(found[-1], aipw_of_rows(logs, target), rtol=0, atol=1e-10)
+    assert abs(found[0][0] - found[1][0]) > 1e-5
+    assert (tables[0].groupby(["tier", "confidence"])["opted_in"].max() == 0).any()
+    many = tables[1].assign(**{name: tables[1][name] * 12_500 for name in ("users", "completions")})
+    expected = found[1] / np.array([1, np.sqrt(12_500)])
+    np.testing.assert_allclose(NB["estimate_from"](many, target), expected, rtol=0, atol=1e-10)
 
 
 def test_estimators_find_the_oracle_where_the_tutorial_did_not_look():

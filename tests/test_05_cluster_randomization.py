@@ -2,6 +2,7 @@
 
 import itertools
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,8 @@ import statsmodels.api as sm
 from generate_data import World, generate, simulate
 from notebook_tools import definitions
 from scipy import stats
+
+import run
 
 NB = definitions("05_cluster_randomization/cluster_randomization_demo.py")
 Z = stats.norm.ppf(0.975)
@@ -279,3 +282,54 @@ def test_no_effect_tests_keep_their_size():
     error = np.sqrt(0.05 * 0.95 / 1500)
     assert found["RI"] < 0.05 + 4 * error and found["wild"] < 0.05 + 5 * error
     assert abs(found["means, t(K-2)"] - 0.95) < 4 * error and found["CR1, z"] < 0.93
+
+
+# ---- from the aggregates of a warehouse
+
+QUERY = (run.ROOT / "05_cluster_randomization" / "aggregate.sql").read_text(encoding="utf-8")
+
+
+def warehouse_logs():
+    """A world the tutorial does not use: 17 workspaces with names, 6 of them treated, minutes of the generator."""
+    world = World(n_workspaces=17, wave_1_workspaces=9, opt_in_rate=(0.1, 0.5, 0.8), session_opt_in=-1.0)
+    logs = generate(seed=87, n_users=6000, world=world)
+    chosen = np.random.default_rng(3).choice(17, 6, replace=False)
+    treated = logs["workspace_id"].isin(chosen) * 1
+    minutes = logs["session_minutes"] + 0.3 * treated + 0.1 * logs["workspace_id"] % 0.7
+    names = "team " + logs["workspace_id"].astype(str)
+    return logs.assign(treated=treated, minutes=minutes, workspace_id=names)
+
+
+def aggregate(logs):
+    with duckdb.connect() as warehouse:
+        warehouse.register("logs", logs)
+        return warehouse.sql(QUERY).df()
+
+
+def test_estimate_from_a_warehouse_is_ols_on_the_means_of_users():
+    logs = warehouse_logs()
+    table = aggregate(logs)
+    assert len(table) == 2 * 17 and table["users"].sum() == 6000
+    values = {}
+    for row in logs.itertuples():
+        if row.opt_in_agent_mode == 0:
+            values.setdefault((row.workspace_id, row.treated), []).append(row.minutes)
+    y, on = [np.mean(group) for group in values.values()], [arm for _, arm in values]
+    fit = sm.OLS(y, sm.add_constant(np.array(on) * 1.0)).fit()
+    np.testing.assert_allclose(NB["estimate_from"](table), [fit.params[1], fit.bse[1]], rtol=0, atol=1e-10)
+    missing = pd.concat([logs, logs.head(50).assign(minutes=np.nan)])
+    np.testing.assert_allclose(NB["estimate_from"](aggregate(missing)), NB["estimate_from"](table), rtol=0, atol=1e-10)
+
+
+def test_estimate_from_a_warehouse_follows_the_users_who_count():
+    logs = warehouse_logs()
+    before = NB["estimate_from"](aggregate(logs))
+    for opted_in, counts in ((0, True), (1, False)):
+        changed = logs.copy()
+        changed.loc[changed.index[changed["opt_in_agent_mode"] == opted_in][0], "minutes"] += 1.0
+        after = NB["estimate_from"](aggregate(changed))
+        assert (abs(after[0] - before[0]) > 1e-5) == counts
+    logs.loc[0, "treated"] = 1 - logs.loc[0, "treated"]
+    logs.loc[0, "opt_in_agent_mode"] = 0
+    with pytest.raises(AssertionError, match="both arms"):
+        NB["estimate_from"](aggregate(logs))

@@ -2,13 +2,17 @@
 
 import itertools
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from generate_data import World, generate
 from notebook_tools import definitions
 from scipy import stats
 from statsmodels.stats.sandwich_covariance import cov_hac
+
+import run
 
 NB = definitions("06_switchback/switchback_demo.py", N_STUDY=1500)
 ON = np.array([int(c) for c in "110100011110010110001101001110000101"])  # 36 slots
@@ -254,6 +258,50 @@ def test_slot_length_bias_is_the_plain_integral():
     assert bias < -0.005
 
 
+# ---- from a warehouse
+
+
+def from_warehouse(logs):
+    query = (run.ROOT / "06_switchback" / "aggregate.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as warehouse:
+        warehouse.register("logs", logs)
+        return warehouse.sql(query).df()
+
+
+def from_rows(logs, on, hours):
+    """Total effect and SE by a dictionary of rows and statsmodels; slots without users are absent."""
+    done, records = {}, []
+    for slot, completed in zip(logs["slot"], logs["task_completed"], strict=True):
+        done.setdefault(slot, []).append(completed)
+    for slot, values in done.items():
+        before = on[slot - 1] if slot else 0
+        dummies = [slot % 24 == h for h in range(1, 24)] if hours else []
+        records.append([np.mean(values) + 0.06 * on[slot] + 0.03 * before, 1, on[slot], before, *dummies])
+    table = np.array(records, float)
+    test = sm.OLS(table[:, 0], table[:, 1:]).fit().t_test([0, 1, 1] + [0] * (table.shape[1] - 4))
+    return test.effect.item(), test.sd.item()
+
+
+def test_the_counts_give_the_estimate_of_the_rows():
+    """Uneven slots in any order, one of them without users, in a world the tutorial does not use."""
+    rng = np.random.default_rng(16)
+    logs = generate(seed=61, n_users=7_000, world=World(prompt_effect=-0.1, noise_sd=0.1))
+    logs["slot"] = rng.choice(48, size=7_000, p=rng.dirichlet(np.full(48, 5.0)))
+    logs = logs[logs["slot"] != 20]
+    table = from_warehouse(logs)
+    assert len(table) == 47 and table["users"].sum() == len(logs) and (table.dtypes == "int64").all()
+    mixed = rng.permutation(np.repeat([0, 1], 24))
+    for on, hours in ((NB["ON"], False), (mixed, False), (mixed, True)):
+        expected = from_rows(logs, on, hours)
+        np.testing.assert_allclose(NB["estimate_from"](table, on, hours), expected, rtol=0, atol=1e-10)
+    assert NB["estimate_from"](table) == NB["estimate_from"](table, NB["ON"])
+    shuffled = table.sample(frac=1, random_state=1)
+    np.testing.assert_allclose(NB["estimate_from"](shuffled), NB["estimate_from"](table), rtol=0, atol=1e-12)
+    logs.iloc[0, logs.columns.get_loc("task_completed")] ^= 1  # one user changes
+    gap = np.subtract(NB["estimate_from"](from_warehouse(logs)), NB["estimate_from"](table))
+    assert np.all(np.abs(gap) > 1e-7)
+
+
 def test_exercises_have_the_answers_they_state():
     naive = []
     for block in (1, 3, 12):
@@ -265,8 +313,8 @@ def test_exercises_have_the_answers_they_state():
     drift, totals = 0.001 * np.arange(48), {}
     for name in ("fixed 3-3", "fixed 12-12", "paired 3-blocks"):
         totals[name] = NB["study"](NB["SCHEDULES"][name], np.random.default_rng(13), 0.0152, drift)[0][1]
-    assert [round(totals[name][0], 3) for name in totals] == pytest.approx([0.087, 0.078, 0.090], abs=0.0015)
-    assert 0.4 < totals["fixed 12-12"][2] < 0.6
+    assert [totals[name][0] for name in totals] == pytest.approx([0.087, 0.078, 0.090], abs=0.001)
+    assert 0.45 < totals["fixed 12-12"][2] < 0.55
 
     def mirrored(rng, n):
         day = np.repeat(rng.integers(0, 2, (n, 8)), 3, axis=1)
@@ -275,4 +323,4 @@ def test_exercises_have_the_answers_they_state():
     assert NB["identified"](NB["with_hours"](NB["regressors"](mirrored(np.random.default_rng(14), 300)))).all()
     sds = [NB["study"](draw, np.random.default_rng(15), 0.0152, hours=True)[0][1, 1]
            for draw in (mirrored, NB["SCHEDULES"]["paired 3-blocks"])]  # fmt: skip
-    assert sds == pytest.approx([0.005, 0.008], abs=0.0006)
+    assert 0.0045 < sds[0] < 0.0053 and 0.0070 < sds[1] < 0.0083

@@ -3,6 +3,7 @@
 import itertools
 from math import comb
 
+import duckdb
 import numpy as np
 import pytest
 import statsmodels.formula.api as smf
@@ -10,6 +11,8 @@ from generate_data import World, generate, simulate
 from notebook_tools import definitions
 from scipy import integrate, special, stats
 from statsmodels.stats.multitest import multipletests
+
+import run
 
 NB = definitions("07_sequential_msprt/msprt_demo.py")
 DAYS, PER_DAY, HORIZON = NB["DAYS"], NB["PER_DAY"], NB["HORIZON"]
@@ -274,6 +277,37 @@ def test_twenty_metrics_have_the_rates_and_the_correlation():
     users = y.transpose(1, 0, 2).reshape(3, -1)
     assert np.abs(np.corrcoef(users)[np.triu_indices(3, 1)] - 0.5).max() < 0.03
     assert np.abs(x.mean(axis=(0, 2)) - [0.8, 0.6, 0.6]).max() < 0.02
+
+
+def in_the_warehouse(frame):
+    query = (run.ROOT / "07_sequential_msprt" / "aggregate.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as warehouse:
+        warehouse.register("logs", frame)
+        return warehouse.sql(query).df()
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_estimate_from_a_warehouse_is_the_regression_on_the_arm(dates):
+    """Arms of unequal size, a world of its own; all days and the first four, days as numbers and as dates."""
+    logs = generate(7, 9_001, World(prompt_effect=-0.12, opt_in_effect=0.3))
+    logs["prompt_variant"] *= logs["user_id"] % 3 > 0  # a third of the users is shared out unevenly
+    logs["day"] = 9 + logs["user_id"] % 11  # with a gap before the first day
+    if dates:
+        logs["day"] = (np.datetime64("2026-02-25") + logs["day"].to_numpy()).astype("datetime64[us]")
+    table = in_the_warehouse(logs)
+    assert len(table) == 22 and table["users"].sum() == 9_001
+    for days in (None, 4):
+        kept = logs[logs["day"].isin(sorted(logs["day"].unique())[:days])]
+        fit = smf.ols("task_completed ~ prompt_variant", kept).fit()
+        expected = fit.params["prompt_variant"], fit.bse["prompt_variant"]
+        np.testing.assert_allclose(NB["estimate_from"](table, days), expected, rtol=0, atol=1e-10)
+
+
+def test_estimate_from_a_warehouse_notices_one_row():
+    logs = generate(8, 4_000, World(prompt_effect=0.2)).assign(day=lambda f: f["user_id"] % 5)
+    before = NB["estimate_from"](in_the_warehouse(logs))
+    logs.loc[17, "task_completed"] = 1 - logs.loc[17, "task_completed"]
+    assert np.abs(np.subtract(NB["estimate_from"](in_the_warehouse(logs)), before)).min() > 1e-8
 
 
 # ---- the simulations, and the plain loops they replace

@@ -126,7 +126,7 @@ def test_exercises_state_an_answer_and_solutions_check_it(notebook):
         assert said, f"{title}: what does a right answer look like?"
         assert asserts[title], f"{title}: its solution checks nothing"
         checked = {float(n.replace("_", "")) for n in re.findall(r"(?<![\w.])\d[\d_]*\.?\d*", asserts[title])}
-        answer = re.split(r"[.:?](?=\s)", answer)[0].replace(",", "")  # the sentence, up to its reason
+        answer = re.sub(r"\([^)]*\)", "", re.split(r"[.:?](?=\s)", answer)[0]).replace(",", "")  # without reasons
         for value in map(float, re.findall(r"(?<![\w.])\d+\.\d+|\d{4,}", answer)):
             assert value in checked or value / 100 in checked, f"{title}: {value} is stated and not checked"
 

@@ -1,4 +1,4 @@
-"""The queries on DuckDB: the same table from rows in pandas, from CSV and from shards; and checks that find what is wrong.
+"""The queries on DuckDB: the same table as from rows in pandas, from CSV and shards; checks that find what is wrong.
 
 `make test-spark` (on_spark.py) holds the same queries on Apache Spark against DuckDB.
 """
@@ -100,14 +100,15 @@ def test_check_is_silent_on_the_published_log(number):
 
 EXPECTED = {
     "02": {"covariate tier is missing", "covariate confidence is missing or not a number from 0 to 1",
-           "treatment is missing or not 0 or 1", "outcome is missing or not 0 or 1", "no overlap: all or none are treated"},
+           "treatment is missing or not 0 or 1", "outcome is missing or not 0 or 1",
+           "no overlap: all or none are treated"},
     "03": {"outcome is missing or not 0 or 1", "not treated, though below the threshold",
            "treated, though above the threshold", "density: users pile up on one side of the threshold",
            "heap: one value holds a twentieth of the users"},
     "04": {"workspace is missing or not a number", "outcome is missing or not 0 or 1",
            "two treatment weeks in one workspace", "weeks without any user"},
-    "05": {"workspace is missing or not a number", "exposure is missing or not 0 or 1", "outcome is missing or not a number",
-           "treated and control users in one workspace"},
+    "05": {"workspace is missing or not a number", "exposure is missing or not 0 or 1",
+           "outcome is missing or not a number", "treated and control users in one workspace"},
     "06": {"outcome is missing or not 0 or 1", "on and off in one slot", "slots without any user"},
     "07": {"outcome is missing or not 0 or 1", "user appears more than once", "days without any user",
            "sample ratio mismatch: the arms are not equally large"},
@@ -124,6 +125,17 @@ def test_check_says_what_is_wrong_and_where(warehouse, number):
     where = {"02": "heavy, confidence from 0.8", "03": "within the bandwidth", "04": "workspace 7", "05": "workspace 3",
              "06": "slot 8", "07": "all days"}  # fmt: skip
     assert where[number] in places
+
+
+def test_readme_shows_what_the_check_of_03_says():
+    with duckdb.connect() as connection:
+        source = f"'{generate_data.DATASET.as_posix()}'"
+        connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=50_000)}")
+        connection.execute(f"CREATE VIEW spoiled AS {SPOILED}")
+        rows = connection.execute(CHECKS["03"].replace("FROM logs", "FROM spoiled")).fetchall()
+    lines = [f"| {problem} | {place} | {users} |" for problem, place, users in rows]
+    readme = (run.ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    assert "|---|---|---|\n" + "\n".join(lines) + "\n\n" in readme
 
 
 def test_check_reads_text_where_numbers_belong(tmp_path):

@@ -12,7 +12,7 @@ CHECKS = {path.parent.name[:2]: path.read_text(encoding="utf-8") for path in sor
 # Notebooks 05 to 07 put columns into the log that the generator does not write: an outcome, an hour, a day. Here
 # they are made in SQL, from what the log has, so that they exist for any number of users: the summarizer adds 0.80
 # minutes in half the workspaces and leaks 0.20 to the agent-mode users of the others (05); pairs of users take turns in
-# the 48 hours, three hours on and three off (06); the users of a pair, one per prompt, arrive in order over 30 days (07).
+# the 48 hours, three hours on and three off (06); pairs of users, one per prompt, arrive in order over 30 days (07).
 WITH_ALL_COLUMNS = """
 SELECT
     *,
