@@ -302,15 +302,15 @@ assert not published or round(opted_in.mean(), 3) == 0.269
 # ## 4. Weight: make the two groups look alike
 #
 # Every user gets a weight that undoes the selection. A user with score 0.12 who opted in anyway stands for all those of
-# the same kind who did not. Which population the weighted groups resemble is our choice, through a *tilt* $h(e)$
-# (Li, Morgan and Zaslavsky 2018):
+# the same kind who did not: **inverse probability weighting** (IPW). Which population the weighted groups resemble is our
+# choice, through a **tilt** $h(e)$ (Li, Morgan and Zaslavsky 2018):
 #
 # $$w_1 = \frac{h(e)}{e}, \qquad w_0 = \frac{h(e)}{1-e}, \qquad
 #   \hat\tau = \frac{\sum_{D=1} w_1 Y}{\sum_{D=1} w_1} - \frac{\sum_{D=0} w_0 Y}{\sum_{D=0} w_0}.$$
 #
 # - $h = 1$: all users, the **ATE**;
 # - $h = e$: those who opted in, the **ATT** (they keep weight 1);
-# - $h = e(1-e)$: users who might do either, the **overlap** population. No weight exceeds 1.
+# - $h = e(1-e)$: users who might do either (**overlap weights**). No weight exceeds 1.
 
 # %%
 def weights(e, target):
@@ -548,7 +548,7 @@ assert not published or (0.10 < scarce < 0.104 and 2100 < surplus < 2300)
 # ## 6. Check the balance, all of it
 #
 # Weights and matches are a means; the end is that the two groups look alike. The usual measure is the **standardized
-# mean difference** (Austin 2009): the difference of the groups' (weighted) means, in units of the standard deviation
+# mean difference** (SMD, Austin 2009): the difference of the groups' (weighted) means, in units of the standard deviation
 # before weighting,
 #
 # $$\text{SMD} = \frac{\bar x_1-\bar x_0}{\sqrt{(s_1^2+s_0^2)/2}}.$$
@@ -1295,8 +1295,8 @@ assert not published or len(aggregate) == 22_302
 # - A large sample can hide a tiny effective one. Print the effective sample size next to the estimate.
 # - AIPW forgives one wrong model. Nothing forgives a hidden confounder: state how strong it would have to be.
 #
-# **Next:** [03](../03_rdd_confidence_threshold/rdd_demo.ipynb). Here we had to record why users differ. What if nobody did, but a rule with a threshold decides
-# who is treated?
+# **Next:** [03](../03_rdd_confidence_threshold/rdd_demo.ipynb). Here we had to record why users differ. What if nobody
+# did, but a rule with a threshold decides who is treated?
 #
 # ## References
 #

@@ -157,7 +157,7 @@ assert not published or (naive[1] < truth < naive[2] and round(truth, 3) == 0.06
 # %% [markdown]
 # ## 3. What a threshold identifies
 #
-# A query just below 0.85 and one just above are as good as equally hard, and one of them got the premium model. Let $X$ be confidence,
+# A query just below 0.85 and one just above are as good as equally hard, and one of them got the premium model. Let $X$ be confidence, the **running variable**,
 # $c=0.85$ the threshold, and $Y(1)$, $Y(0)$ what a user would do with and without the premium model. If the two average
 # curves $E[Y(1)\mid X=x]$ and $E[Y(0)\mid X=x]$ have no jump at $c$, then the jump in what we observe is the effect
 # there (Hahn, Todd and van der Klaauw 2001):

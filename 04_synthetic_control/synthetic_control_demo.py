@@ -138,7 +138,7 @@ assert not published or (round(before, 4), round(after, 4)) == (0.5916, 0.6431)
 #
 # Wave 2 lived through the same weeks without the upgrade, so its workspaces can stand in for that counterfactual. No
 # single one resembles wave 1, but a *weighted average* of several may: a **synthetic control** (Abadie, Diamond and
-# Hainmueller 2010). The workspaces that may be used are the **donors**. With $y_t$ the treated series in week $t$, $d_{jt}$ the
+# Hainmueller 2010). The workspaces that may be used are the **donors**, together the **donor pool**. With $y_t$ the treated series in week $t$, $d_{jt}$ the
 # series of donor $j$ and $T_0=20$ weeks before the upgrade, choose the weights
 #
 # $$\hat w = \arg\min_{w} \sum_{t<T_0} \Big(y_t - \sum_j w_j d_{jt}\Big)^2
@@ -515,7 +515,8 @@ if published:
 # The best blend fits worse than a plain average should. So 3.7 points *was* a lot.
 #
 # **The culprit.** In this world wave 1 completes 4 points more than wave 2 in every week (`World.wave_offset`): perhaps
-# the first wave was the enthusiasts. Write, with a season $\lambda_t$ that everybody shares and noise $\varepsilon$,
+# the first wave was the enthusiasts. Call this **offset** $\alpha$. With a level $\mu$ and a season $\lambda_t$ that everybody
+# shares, and noise $\varepsilon$,
 #
 # $$y_t = \mu + \alpha + \tau\,1[t \ge T_0] + \lambda_t + \varepsilon_t, \qquad
 #   d_{jt} = \mu + \lambda_t + \varepsilon_{jt}.$$

@@ -30,7 +30,7 @@
 # **You will do:** build 48 hourly slots, estimate three effects, put five kinds of interval to the test, compare six
 # schedules, and break the design in five ways. **You will learn:** which effect a rollout buys, what a schedule can and
 # cannot identify, and why the schedule, not the regression, is the heart of a switchback. **You need:** least squares
-# and confidence intervals. **Run time:** under 15 seconds.
+# and intervals. **Run time:** under 15 seconds.
 #
 # It follows [the article on switchback designs](https://www.freecodecamp.org/news/switchback-experiments-for-ai-platform-features-in-python)
 # by Rudrendu Paul (freeCodeCamp, 2026), reproduces its numbers, and then asks how far they carry.

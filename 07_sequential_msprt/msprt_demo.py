@@ -158,8 +158,8 @@ print(f"false positives: daily peeking {fpr_peeking:.1%}, one look on day 30 {fp
 # *any* line eventually.
 #
 # The article reads the 30 % as a share of noise, about one in four, among the experiments that came out significant.
-# Those are two different numbers. The false-positive **rate** is the share of *null* experiments that shout; the
-# false-**discovery** rate is the share of *shouting* experiments that are null, and needs to know how often ideas
+# Those are two different numbers. The **false-positive rate** is the share of *null* experiments that shout; the
+# **false-discovery rate** is the share of *shouting* experiments that are null, and needs to know how often ideas
 # work at all. Take a power of 93 % for daily peeking (section 7 measures it):
 
 # %%
@@ -1167,8 +1167,8 @@ if published:
 #
 # ### Five tasks per user, and an effect that wears off
 #
-# First, each user brings five tasks, and the test counts tasks. Then an honest effect of 8 points that halves every
-# week.
+# First, each user brings five tasks, and the test counts tasks. Then a **novelty effect**: 8 points at first, and half
+# of that a week later.
 #
 # **Predict, then run.** Neither arm is better, and users are assigned by a coin, all five tasks together. Users differ:
 # two tasks of one user have a correlation of 1/3. How often does the article's test reach 20 if it counts tasks, and

@@ -9,15 +9,18 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from warehouse import QUERIES, ROOT, WITH_ALL_COLUMNS
 
 sys.path[:0] = [str(ROOT), str(ROOT / "data")]
 SHARDS = ROOT / "data" / "logs_100m.parquet"
 SHARD_ROWS = 250_000
+MOST_USERS = 100_000_000  # in the shards; more rows are these users again
 SIZES = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 LARGEST = {"duckdb": 1_000_000_000, "pandas": 100_000_000, "spark": 100_000_000}
 DUCKDB_MEMORY = "1GB"  # DuckDB's own limit; the rows of 10^8 users would take 13 GB in pandas
@@ -43,17 +46,25 @@ def files(rows):
     return [shards[k % len(shards)] for k in range(rows // SHARD_ROWS)]
 
 
-def peak_megabytes(who="RUSAGE_SELF"):
+def peak_megabytes():
+    """Peak memory of this process; nan on Windows, which has no such count."""
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:
         return float("nan")
-    return resource.getrusage(getattr(resource, who)).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def peak_megabytes_of(process):
+    """Peak memory of another process, as Linux tells it; nan elsewhere."""
+    status = Path(f"/proc/{process}/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1e3 if found else float("nan")
 
 
 def logs_view(connection, rows):
-    source = f"read_parquet({files(rows)})"
-    connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=rows)}")
+    source, users = f"read_parquet({files(rows)})", min(rows, MOST_USERS)
+    connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=users)}")
 
 
 def measure_duckdb(number, rows):
@@ -94,9 +105,9 @@ def measure_spark(rows):
         begin = time.perf_counter()
         out = spark.sql(query).collect()
         found[number] = {"seconds": time.perf_counter() - begin, "rows_out": len(out)}
+    peak = peak_megabytes_of(spark.sparkContext._gateway.proc.pid)  # of its Java process, all six together
     spark.stop()
-    spark.sparkContext._gateway.shutdown()
-    return found
+    return {number: row | {"megabytes": peak} for number, row in found.items()}
 
 
 def child(engine, number, rows):
@@ -207,8 +218,6 @@ def main():
         engine, number, rows = options.measure
         if engine == "spark":
             found = measure_spark(int(rows))
-            for row in found.values():
-                row["megabytes"] = peak_megabytes("RUSAGE_CHILDREN")
         else:
             found = {"duckdb": measure_duckdb, "pandas": measure_pandas}[engine](number, int(rows))
         print(json.dumps(found))
@@ -217,7 +226,7 @@ def main():
 
     if not SHARDS.exists():
         start = time.perf_counter()
-        generate_data.write_logs(SHARDS, n_users=100_000_000)
+        generate_data.write_logs(SHARDS, n_users=MOST_USERS)
         print(f"wrote {SHARDS.name} in {time.perf_counter() - start:.0f} s")
     results = measure_all()
     with open(ROOT / "data" / "scale.csv", "w", encoding="utf-8", newline="") as file:
@@ -229,7 +238,7 @@ def main():
     readme = ROOT / "data" / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- scale -->\n")
     _, _, after = rest.partition("<!-- end of scale -->")
-    text = f"{before}<!-- scale -->\n{tables(results, estimates(100_000_000))}\n<!-- end of scale -->{after}"
+    text = f"{before}<!-- scale -->\n{tables(results, estimates(MOST_USERS))}\n<!-- end of scale -->{after}"
     readme.write_text(text, encoding="utf-8", newline="\n")
 
 
