@@ -28,14 +28,14 @@ class Stop(Exception):
     """A step failed; the message says which one and what to do."""
 
 
-def notebooks(root=ROOT):
+def notebooks():
     """Paths of the tutorials, in reading order; a folder takes part by being there."""
-    return sorted(root.glob("[0-9][0-9]_*/*_demo.ipynb"))
+    return sorted(ROOT.glob("[0-9][0-9]_*/*_demo.ipynb"))
 
 
-def executed_notebooks(root=ROOT):
+def executed_notebooks():
     """Paths of all notebooks that are stored with outputs: tutorials and solutions."""
-    return sorted(root.glob("[0-9][0-9]_*/*.ipynb"))
+    return sorted(ROOT.glob("[0-9][0-9]_*/*.ipynb"))
 
 
 def definitions(mirror, source=None):

@@ -22,6 +22,7 @@ SHARDS = ROOT / "data" / "logs_100m.parquet"
 SHARD_ROWS = 250_000
 MOST_USERS = 100_000_000  # in the shards; more rows are these users again
 SIZES = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+NAMES = {"duckdb": "DuckDB", "pandas": "pandas", "spark": "Spark"}
 LARGEST = {"duckdb": 1_000_000_000, "pandas": 100_000_000, "spark": 100_000_000}
 DUCKDB_MEMORY = "1GB"  # DuckDB's own limit; the rows of 10^8 users would take 13 GB in pandas
 PANDAS_MEMORY = 16e9  # bytes; what does not fit is reported as such
@@ -175,7 +176,7 @@ def draw(results, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    color = {"duckdb": "#0072B2", "pandas": "#D55E00", "spark": "#009E73"}
+    color = {"duckdb": "#0072B2", "pandas": "#D55E00", "spark": "#009E73"}  # engines, not arms
     figure, both = plt.subplots(1, 2, figsize=(9.5, 3.8))
     for axes, name, label in zip(both, ("seconds", "megabytes"), ("seconds", "peak memory (MB)"), strict=True):
         for engine in color:
@@ -186,7 +187,7 @@ def draw(results, path):
                     axes.plot(*zip(*points, strict=True), "o-", ms=3, lw=1, color=color[engine], alpha=0.7)
             last = max(r["rows"] for r in results if r["engine"] == engine and r.get(name))
             top = max(r[name] for r in results if (r["engine"], r["rows"]) == (engine, last) and r.get(name))
-            axes.text(last * 1.15, top, engine, color=color[engine], va="center")
+            axes.text(last * 1.15, top, NAMES[engine], color=color[engine], va="center")
         axes.set(xscale="log", yscale="log", xlabel="rows of logs", ylabel=label, xlim=(7e5, 6e9))
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
@@ -199,10 +200,10 @@ def tables(results, estimated):
     lines = ["| rows | engine | " + " | ".join(sorted(QUERIES)) + " | peak memory |", "|---|---|" + "---|" * 7]
     for engine, rows in sorted(engines, key=lambda pair: pair[1]):
         cells = {r["query"]: r for r in results if (r["engine"], r["rows"]) == (engine, rows)}
-        seconds = [f"{c['seconds']:.1f} s" if c.get("seconds") else "out of memory" for _, c in sorted(cells.items())]
+        seconds = [f"{c['seconds']:.3g} s" if c.get("seconds") else "out of memory" for _, c in sorted(cells.items())]
         peaks = [c["megabytes"] for c in cells.values() if c.get("megabytes")]
         memory = f"{max(peaks) / 1000:.1f} GB" if peaks else ""
-        lines.append(f"| 10^{len(str(rows)) - 1} | {engine} | " + " | ".join(seconds) + f" | {memory} |")
+        lines.append(f"| 10^{len(str(rows)) - 1} | {NAMES[engine]} | " + " | ".join(seconds) + f" | {memory} |")
     lines += ["", "| query, 10^8 users | estimate | 95 % interval | truth |", "|---|---|---|---|"]
     for number, estimate, error, truth in estimated:
         lines.append(f"| {number} | {estimate:.5f} | [{estimate - 1.96 * error:.5f}, {estimate + 1.96 * error:.5f}] "

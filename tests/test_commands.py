@@ -49,7 +49,8 @@ PAGES = [path for pattern in ("*.md", "data/*.md", "0*/*.md") for path in sorted
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_of_pages_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    text = re.sub(r"```.+?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", text):
         if not target.startswith("https://"):
             assert (page.parent / target).exists(), target
 
@@ -172,9 +173,7 @@ def at(tmp_path, monkeypatch, *sources):
     for name in ("requirements.txt", "constraints.txt", "data/generate_data.py", "data/synthetic_llm_logs.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    notebook = small_notebook(tmp_path / "08_small", *sources)
-    monkeypatch.setattr(run, "notebooks", lambda: [notebook])
-    return notebook
+    return small_notebook(tmp_path / "08_small", *sources)
 
 
 def test_run_executes_what_changed_and_prints_the_score(tmp_path, monkeypatch, capsys):
@@ -193,6 +192,21 @@ def test_run_executes_what_changed_and_prints_the_score(tmp_path, monkeypatch, c
     (notebook.parent / "published_figures.csv").write_text("id,published,verdict,note\na,0.5,reproduced,\n")
     run.run_notebooks()
     assert "executed in" in capsys.readouterr().out
+
+
+def test_run_executes_solutions_when_their_tutorial_changes(tmp_path, monkeypatch, capsys):
+    notebook = at(tmp_path, monkeypatch, f"headline = {HEADLINE}\ncomputed = dict(a=0.5, b=0.07)")
+    mirror = notebook.with_suffix(".py")
+    mirror.write_text("from math import sqrt\nROOTS = [sqrt(4)]\ndef f(x):\n    return x + ROOTS[0]\n1 / 0\n")
+    found = run.definitions(mirror)
+    assert found["f"](1) == 3  # and nothing was divided by zero
+    shutil.copy(notebook, notebook.with_name("small_solutions.ipynb"))
+    assert list(run.run_notebooks()) == [notebook]
+    assert re.findall(r"its solutions +(\w+)", capsys.readouterr().out) == ["executed"]
+    mirror.write_text("ROOTS = [3]\n")
+    run.run_notebooks()
+    out = capsys.readouterr().out
+    assert re.findall(r"(08_small|its solutions) +(\w+)", out) == [("08_small", "unchanged"), ("its solutions", "executed")]
 
 
 def test_run_names_the_notebook_that_raised_and_leaves_it(tmp_path, monkeypatch):

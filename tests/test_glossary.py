@@ -14,9 +14,9 @@ LOCAL = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if re.match
 GENERAL = [line.strip("| ").split(" | ") for line in TEXT.partition("## Symbols")[2].splitlines() if "$" in line]
 FOLDERS = [path.parent.name[:2] for path in run.notebooks()]
 OPERATORS = set(
-    r"""\frac \tfrac \sum \prod \hat \widehat \bar \text \left \right \sqrt \min \max \sup \lim \arg \log \exp \tanh \qquad
-    \quad \underbrace \times \ge \le \in \mid \to \infty \uparrow \downarrow \big \Big \dots \approx \sim \cdot \pm \ne
-    \not \mathrm""".split()
+    r"""\frac \tfrac \sum \prod \hat \widehat \bar \text \left \right \sqrt \min \max \sup \lim \arg \log \exp \tanh
+    \qquad \quad \underbrace \times \ge \le \in \mid \to \infty \uparrow \downarrow \big \Big \dots \approx \sim \cdot
+    \pm \ne \not \mathrm""".split()
 )
 
 
