@@ -205,8 +205,8 @@ def test_run_executes_solutions_when_their_tutorial_changes(tmp_path, monkeypatc
     assert re.findall(r"its solutions +(\w+)", capsys.readouterr().out) == ["executed"]
     mirror.write_text("ROOTS = [3]\n")
     run.run_notebooks()
-    out = capsys.readouterr().out
-    assert re.findall(r"(08_small|its solutions) +(\w+)", out) == [("08_small", "unchanged"), ("its solutions", "executed")]
+    said = re.findall(r"(08_small|its solutions) +(\w+)", capsys.readouterr().out)
+    assert said == [("08_small", "unchanged"), ("its solutions", "executed")]
 
 
 def test_run_names_the_notebook_that_raised_and_leaves_it(tmp_path, monkeypatch):
