@@ -13,7 +13,10 @@
 # Before the other 25 workspaces get it and the bill for the larger model doubles, someone has to say whether it was the
 # upgrade, and how much.
 #
-# **The answer at a glance:**
+# Notebook 03 measured a feature that a threshold on one number switches on. Here a feature reaches whole workspaces at a
+# date, so the comparison must run over time.
+#
+# **The answer at a glance**
 #
 # | what did the upgrade add to task completion in wave 1? | |
 # |---|---|
@@ -24,9 +27,6 @@
 #
 # (pp: percentage points.) The elaborate method is further from the truth than the simple ones, and its interval leaves
 # the truth out. It is no accident. Finding out why is the plot of this notebook.
-#
-# Notebook 03 measured a feature that a threshold on one number switches on. Here a feature reaches whole workspaces at a
-# date, so the comparison must run over time.
 #
 # **You will do:** fit a synthetic control by hand, run its placebo, leave-one-out and bootstrap checks, then find the
 # 3 points too many, with evidence that was printed all along, and repair them in three ways. **You will learn:** what a

@@ -13,6 +13,9 @@
 # channels and documents, and colleagues in control workspaces read them too. Does it lengthen sessions by enough to
 # switch it on for everybody?
 #
+# Notebook 04 compared workspaces over time, because nobody had randomized. Here workspaces were assigned, so one
+# comparison at one time would do. The trouble is that the treatment travels.
+#
 # **The answer at a glance**, in minutes per session:
 #
 # | what does the summarizer add? | |
@@ -24,9 +27,6 @@
 # The naive interval is 13 thousandths of a minute wide and misses the truth by more than a tenth. The honest one is
 # twenty times as wide, because 50 workspaces were assigned and not 50,000 users. And how much of the miss is the leak?
 # Section 3 asks you to guess.
-#
-# Notebook 04 compared workspaces over time, because nobody had randomized. Here workspaces were assigned, so one
-# comparison at one time would do. The trouble is that the treatment travels.
 #
 # **You will do:** compute the naive, the workspace-level and the exposure estimator from one small table of sums, split
 # the error of this dataset into leak, luck and noise, and break the design in seven ways. **You will learn:**

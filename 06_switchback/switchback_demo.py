@@ -16,7 +16,7 @@
 # Notebook 05 could hold treated and control workspaces apart, and modelled the leak between them. Here everybody draws
 # on one pool of capacity: no group of users is untouched, so the comparison is between hours.
 #
-# **The answer at a glance:**
+# **The answer at a glance**
 #
 # | what does routing add to task completion, once it stays on? | |
 # |---|---|

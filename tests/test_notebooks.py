@@ -93,11 +93,14 @@ def test_mirror_holds_the_same_cells(notebook):
 
 @each_tutorial
 def test_anatomy(notebook):
-    text = "\n".join(markdown(notebook))
-    assert text.startswith("# ")
-    for part in ("**The decision.**", "at a glance", "**You will do:**", "**You will learn:**", "**You need:**",
-                 "**Run time:**", "doi:10."):  # fmt: skip
-        assert part in text, part
+    opening, text = markdown(notebook)[0], "\n".join(markdown(notebook))
+    before, after = f"Notebook {int(notebook.parent.name[:2]) - 1:02}", f"{int(notebook.parent.name[:2]) + 1:02}"
+    parts = ["# ", "**The decision.**", before, "**The answer at a glance**", "**You will do:**", "**You will learn:**",
+             "**You need:**", "**Run time:**"]  # fmt: skip
+    places = [opening.find(part) for part in parts if part != "Notebook 00"]
+    assert -1 not in places and places == sorted(places), dict(zip(parts, places, strict=False))
+    assert f"**Next:** [{after}](../{after}_" in text or after == "08"
+    assert "doi:10." in text
     assert [title for title, _ in exercises(notebook)] == EXERCISES
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in code_cells(notebook)) == 1
 
