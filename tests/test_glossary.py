@@ -88,6 +88,18 @@ def test_every_symbol_is_listed(folder):
     assert not unlisted, f"symbols without an entry for notebook {folder}: {sorted(unlisted)}"
 
 
+COMMON = set("AI LLM CSV PNG README SQL GROUP BY WHERE SELECT L2 macOS AR".split())  # no terms of statistics
+
+
+@pytest.mark.parametrize("notebook", run.executed_notebooks(), ids=lambda path: path.stem)
+def test_every_abbreviation_is_in_the_glossary(notebook):
+    prose = " ".join(cell.source for cell in read(notebook).cells if cell.cell_type == "markdown")
+    prose = re.sub(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)", "", prose.partition("## References")[0])
+    used = set(re.findall(r"\b[A-Za-z]*[A-Z][A-Z0-9]+\b|\bDiD\b|\be-[A-Z]+\b", prose)) - COMMON
+    missing = {name for name in used if not re.search(rf"(?<!\w){name}(?!\w)", TEXT)}
+    assert not missing
+
+
 RIVALS = {  # a word that the series does not use: the word it uses
     "confidence interval": "interval", "p value": "p-value", "carry-over": "carryover", "spill-over": "spillover",
     "treatment group": "treated", "control group mean": "controls", "score function": "propensity score",
