@@ -48,7 +48,7 @@ sync: $(READY)
 	@$(PY) -m jupytext --sync [0-9][0-9]_*/*.py
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .venv-spark .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv
+	rm -rf .venv .venv-oldest .venv-newest .venv-spark .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv data/logs_100m.parquet
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing or what it should hold has changed.

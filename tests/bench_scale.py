@@ -197,10 +197,10 @@ def draw(results, path):
 def tables(results, estimated):
     """Markdown: seconds (and memory) per query and size, and the estimates at the largest size of one dataset."""
     engines = [(engine, rows) for engine in LARGEST for rows in SIZES if rows <= LARGEST[engine]]
-    lines = ["| rows | engine | " + " | ".join(sorted(QUERIES)) + " | peak memory |", "|---|---|" + "---|" * 7]
+    lines = ["| rows | engine | query " + " | ".join(sorted(QUERIES)) + " | peak memory |", "|---|---|" + "---|" * 7]
     for engine, rows in sorted(engines, key=lambda pair: pair[1]):
         cells = {r["query"]: r for r in results if (r["engine"], r["rows"]) == (engine, rows)}
-        seconds = [f"{c['seconds']:.3g} s" if c.get("seconds") else "out of memory" for _, c in sorted(cells.items())]
+        seconds = [f"{c['seconds']:.2g} s" if c.get("seconds") else "out of memory" for _, c in sorted(cells.items())]
         peaks = [c["megabytes"] for c in cells.values() if c.get("megabytes")]
         memory = f"{max(peaks) / 1000:.1f} GB" if peaks else ""
         lines.append(f"| 10^{len(str(rows)) - 1} | {NAMES[engine]} | " + " | ".join(seconds) + f" | {memory} |")

@@ -4,6 +4,8 @@
 """
 
 import re
+import subprocess
+import sys
 
 import duckdb
 import generate_data
@@ -136,6 +138,20 @@ def test_readme_shows_what_the_check_of_03_says():
     lines = [f"| {problem} | {place} | {users} |" for problem, place, users in rows]
     readme = (run.ROOT / "data" / "README.md").read_text(encoding="utf-8")
     assert "|---|---|---|\n" + "\n".join(lines) + "\n\n" in readme
+
+
+def test_readme_says_how_to_use_both_queries(tmp_path):
+    """Its lines of Python, on a folder of shards."""
+    readme = (run.ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.+?)```", readme, flags=re.S) if "estimate_from" in block)
+    generate_data.write_logs(tmp_path / "my_logs.parquet", 5, 20_000)
+    code = code.replace("my_logs/*.parquet", f"{(tmp_path / 'my_logs.parquet').as_posix()}/*.parquet")
+    code += "print(estimate, standard_error)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=run.ROOT, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "problem" in done.stdout and "0 rows" in done.stdout
+    estimate, error = map(float, done.stdout.split()[-2:])
+    assert abs(estimate - 0.06) < 4 * error < 0.12
 
 
 def test_check_reads_text_where_numbers_belong(tmp_path):
