@@ -169,6 +169,17 @@ def measure_all():
     return results
 
 
+def stored():
+    """The results in data/scale.csv, as measure_all returns them."""
+    with open(ROOT / "data" / "scale.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        for name in ("rows", "seconds", "megabytes", "rows_out"):
+            row[name] = float(row[name]) if row[name] else None
+        row["rows"] = int(row["rows"])
+    return rows
+
+
 def draw(results, path):
     """The figure of data/README.md: seconds and peak memory against rows, both on logarithmic scales."""
     import matplotlib

@@ -144,6 +144,23 @@ def test_set_up_says_what_is_missing(tmp_path, python, message):
 
 
 @needs_make
+@pytest.mark.parametrize("java, message", [
+    (None, "and none was found"),
+    ("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n", "and this one is 11"),
+])  # fmt: skip
+def test_spark_without_java_stops_before_it_downloads(tmp_path, java, message):
+    tools = workplace(tmp_path, f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "tests").mkdir()
+    for name in ("requirements-spark.txt", "tests/on_spark.py", "tests/warehouse.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    if java:
+        executable(tools / "java", java)
+    done = make(tmp_path, "test-spark")
+    assert done.returncode != 0 and f"Spark needs Java 17 or newer, {message}" in done.stderr
+    assert not (tmp_path / ".venv-spark").exists()
+
+
+@needs_make
 def test_set_up_happens_again_only_when_requirements_change(tmp_path):
     workplace(tmp_path)
     (tmp_path / ".venv").mkdir()

@@ -12,7 +12,7 @@ import generate_data
 import numpy as np
 import pandas as pd
 import pytest
-from bench_scale import PANDAS
+from bench_scale import PANDAS, stored, tables
 from warehouse import CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare
 
 import run
@@ -169,3 +169,15 @@ def test_a_missing_column_is_named(warehouse):
     warehouse.execute("CREATE OR REPLACE TABLE narrow AS SELECT * EXCLUDE (query_confidence) FROM logs")
     with pytest.raises(duckdb.BinderException, match="query_confidence"):
         warehouse.execute(CHECKS["02"].replace("FROM logs", "FROM narrow"))
+
+
+def test_readme_shows_the_stored_measurements():
+    """Seconds in the table are those of data/scale.csv; what the text says about growth holds for them."""
+    results = stored()
+    table = tables(results, []).partition("\n\n")[0]
+    assert table in (run.ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    duckdb_at = {(row["query"], row["rows"]): row for row in results if row["engine"] == "duckdb"}
+    for number in QUERIES:
+        small, large = (duckdb_at[number, rows] for rows in (10**8, 10**9))
+        assert 7 < large["seconds"] / small["seconds"] < 13, "time in proportion to the rows"
+        assert large["megabytes"] < 200, "memory that does not grow with them"
