@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 01 · How far is a dashboard number from the truth?
 #
-# **The decision.** Your product has shipped a new prompt, an agent mode, a premium model, an upgrade, a meeting
-# summarizer and a routing change. A dashboard compares users who had each feature with users who did not, and every
+# **The decision.** Your product has shipped a new prompt, an agent mode, a premium model, an upgrade (which the
+# dashboard reads in two ways), a meeting summarizer and a routing change. A dashboard compares users who had each feature with users who did not, and every
 # difference is positive. Which of these numbers may you act on?
 #
 # **The answer at a glance**, for the number that misleads most:
@@ -31,7 +31,7 @@
 # a little pandas. **Run time:** under 10 seconds.
 #
 # This notebook opens a series. The other six each take one of these decisions, follow an article by Rudrendu Paul
-# (freeCodeCamp, 2026; links at the end), and measure it properly.
+# (freeCodeCamp, 2026; links at the end; "article 5" is the one that notebook 05 follows), and measure it properly.
 
 # %% [markdown]
 # ## 1. Set up
@@ -104,8 +104,8 @@ display(logs.head(3).T)
 # | **who the user is** | `engagement_tier` (light, medium or heavy user), `workspace_id` (the user's team), `signup_week`, `query_confidence` (how sure the router is of the user's query) |
 # | **randomized**: unrelated to anything about the user | `prompt_variant` (parity of `user_id`) |
 # | **chosen** by the user | `opt_in_agent_mode` (heavy users choose it far more often) |
-# | **rule-based**: someone decided | `routed_to_premium` (confidence below 0.85), `wave` and `treatment_week` (by workspace), `treated_post` (sign-up week at or after the wave's treatment week) |
-# | **outcomes** | `task_completed`, `thumbs_up`, `session_minutes`, `cost_usd`, `retained_7d` |
+# | **rule-based**: someone decided | `routed_to_premium` (confidence below 0.85), `wave` and `treatment_week` (by workspace), `treated_post` (sign-up week at or after the wave's upgrade) |
+# | **what came of it** | `task_completed`, `thumbs_up`, `session_minutes`, `cost_usd`, `retained_7d` |
 
 # %% [markdown]
 # ## 2. Seven numbers from a dashboard
@@ -202,7 +202,7 @@ assert not published or (table["low"] > 0).all()
 # This is the dashboard. All seven differences are positive, and all seven intervals exclude zero.
 #
 # **Predict, then run.** Agent mode you know from the opening. For each of the other six: does the 95 % interval hold the
-# true effect? Write down yes or no, and beside each no whether the number is too large or too small. The next cell sets
+# true effect? (Of the routing: its effect at once, 0.060.) Write down yes or no, and beside each no whether the number is too large or too small. The next cell sets
 # them beside the effects that the generator really put in.
 
 # %%
@@ -367,7 +367,7 @@ show(figure, "causal_graph",
 
 # %% [markdown]
 # *Figure 1. Who causes what. Orange: things a team can switch. White: things that come with the user. Heavy frame: the
-# outcome that all five completion decisions use.*
+# outcome that these decisions share.*
 #
 # Read it one treatment at a time, and ask: is there a way from the treatment to the outcome that starts with an arrow
 # **into** the treatment? Such a way is a **back door**. As long as it is open, treated and controls differ for a reason
@@ -487,7 +487,8 @@ def with_carryover(rate, on, lag):
 # %% [markdown]
 # Two functions hold all seven rows: the naive numbers of section 2, and the design-based ones. They take a dict of
 # arrays, so that the same code runs on these logs and, below, on hundreds of fresh datasets: `simulate(seed)` draws one
-# as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants.
+# as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants. (`outcomes=False` stops after
+# task completion, which is faster, and leaves out minutes and cost.)
 
 
 # %%
@@ -663,7 +664,7 @@ if published:
 # - **Wave 1 against wave 2** follows the offset one for one. In the published world the offset is 0.04, and the true
 #   effect reaches the comparison only in ten of 52 weeks (20 to 29, when wave 1 has the upgrade and wave 2 has not):
 #   $0.04 + 0.05 \cdot 10/52 = 0.0496$. Two wrong numbers add up to something near 0.05.
-# - **Before against after** follows the season one for one. It was right because nothing else happened in week 20.
+# - **Before against after** follows the season one for one, within the noise of ten datasets. It was right because nothing else happened in week 20.
 # - **Premium against cheap** loses about a quarter of a point for each point of slope. It was right because in this world
 #   completion does not depend on confidence, which no real product can count on.
 #
@@ -900,13 +901,14 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). `d = simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` lets light users
-#    opt in most. Predict the sign of the naive difference before you compute it (section 4 has what you need). You are
+# 1. **Change a constant** (5 minutes). `d = simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` (light,
+#    medium, heavy) lets light users opt in most. Predict the sign of the naive difference before you compute it (section 4 has what you need). You are
 #    right if `difference` gives a value between −0.05 and −0.005 and `within_tiers` one within 0.02 of 0.08.
-# 2. **Break an assumption** (10 minutes). `World(hidden_opt_in=0.20, hidden_effect=0.10)` adds a trait that drives both
+# 2. **Break an assumption** (15 minutes). `World(hidden_opt_in=0.20, hidden_effect=0.10)` adds a trait that drives both
 #    opting in and completing, and that no column records. By how much does `within_tiers` miss 0.08? You are right if
 #    your mean over 20 seeds lies between 0.095 and 0.110. Then let `diagnostics` of section 8 look at the same 20
-#    datasets, and at 20 without the trait. You are right if no check moves by more than noise. Why can none see it?
+#    datasets, and at 20 without the trait. You are right if none of the three checks
+#    moves by more than 3.5 of the standard errors of its move. Why can none see it?
 # 3. **Design something new** (20 minutes). What does one more completed task cost with agent mode? No column says. `cost_usd`
 #    is an outcome too: measure what agent mode costs per user, naively (`difference`) and within tiers
 #    (`within_tiers(arrays, outcome="cost_usd")`), and divide each by the effect on completion, measured in the same way.

@@ -17,6 +17,7 @@ SELECT
     COUNT(*) AS users,
     CAST(SUM(completed) AS BIGINT) AS completions
 FROM your_columns
-WHERE completed IS NOT NULL -- check.sql says how many users have no outcome
+WHERE -- check.sql counts the others
+    completed IS NOT NULL AND tier IS NOT NULL AND confidence IS NOT NULL AND opted_in IS NOT NULL
 GROUP BY tier, confidence, opted_in
 ORDER BY tier, confidence, opted_in

@@ -12,6 +12,6 @@ SELECT
     COUNT(*) AS users,
     CAST(SUM(completed) AS BIGINT) AS completions
 FROM your_columns
-WHERE completed IS NOT NULL -- check.sql says how many users have no outcome
+WHERE completed IS NOT NULL AND confidence IS NOT NULL -- check.sql counts the others
 GROUP BY confidence
 ORDER BY confidence

@@ -25,7 +25,7 @@
 # | estimate: what we would ship, bandwidth chosen by the data, bias-corrected interval | +6.6 pp [2.5, 11.6] |
 # | truth: what the data generator put in | +6.0 pp |
 #
-# (pp: percentage points.) The naive number is the closest of the three, and that is a property of this dataset, not of
+# (pp: percentage points.) The naive number is the closest of the three, and that is a property of this world, not of
 # the method: one changed constant sends it far off, and the other two stay.
 #
 # **You will do:** draw the regression-discontinuity plot, fit it by hand, try to break it with checks that can really fail,
@@ -548,14 +548,14 @@ def draw_cells(rng, datasets, p, users=50_000):
 # must give the same effect and the same HC3 error on our logs.
 
 # %%
-def rdd_cells(counts, bandwidth, degree=1, values=(0, 1), hole=0.0, grid=GRID):
+def rdd_cells(counts, bandwidth, degree=1, values=(0, 1), hole=0.0, grid=GRID, cutoff=CUTOFF):
     """Jump at the cutoff and its HC3 error, each (datasets,), from counts per cell.
 
     counts: one (datasets, cells) array per outcome value; values: the outcomes, numbers or
     (datasets, 1). Cells at most `hole` away from the cutoff are left out.
     """
-    x = grid - CUTOFF
-    near = (grid > CUTOFF - bandwidth) & (grid < CUTOFF + bandwidth)
+    x = grid - cutoff
+    near = (grid > cutoff - bandwidth) & (grid < cutoff + bandwidth)
     near &= (np.abs(x) > hole + 1e-9) | (hole == 0)
     X, counts = design(x[near], degree), [c[:, near] for c in counts]
     k = X.shape[1]
@@ -688,7 +688,8 @@ show(figure, "honest",
 # Suppose 30 % of users are motivated: they complete 0.15 more often than the rest, and when their query has a confidence in
 # $[0.85, 0.86)$ they rephrase until it is 0.01 lower, and get the premium model.
 #
-# **Predict, then run.** Will the article's five bin counts show it?
+# **Predict, then run.** By how many points will the estimate be off, and in which direction? And if it were the
+# *unmotivated* who move, users who complete 0.15 less often than the rest?
 
 # %%
 I84 = np.searchsorted(GRID, 0.84)  # first cells of [0.84, 0.85) and of the next two
@@ -746,11 +747,13 @@ if published:
     assert abs(per_dataset / expected - 1) < 0.01
 
 # %% [markdown]
-# Most people expect the middle bin to swell. It can't: movers leave and arrive within $[0.84, 0.86)$, so all five counts are
+# Section 7 said that the article's five counts cannot see this: movers leave and arrive within $[0.84, 0.86)$, so all five are
 # exactly what they would have been. Counting on each side of the threshold sees it in every dataset. **The bin that
 # straddles the threshold is the one bin that must not exist.**
 #
 # The estimate is biased, and its direction follows who moves: upwards with motivated users, downwards with unmotivated ones.
+# Most people get the direction right and the size too small, since only three users in ten move, and only from one bin of a
+# hundredth. But a line is most sensitive at its end, and that is where they moved: two and a half points either way.
 # The article says to switch to a fuzzy design after finding manipulation. That design divides by the jump in
 # routing at the threshold, and here the jump is exactly 1: movers really do get the premium model. Fuzzy is the same
 # biased number. What helps is to know how far users can move: a *donut* that leaves out everything within 0.01 is unbiased
@@ -808,7 +811,7 @@ if published:
 
 
 # %% [markdown]
-# Half of the effect is gone, at any bandwidth and degree. The diagnostic is to ask who else uses the number 0.85, and to run
+# Half of the effect is gone, and neither another bandwidth nor another degree would bring it back. The diagnostic is to ask who else uses the number 0.85, and to run
 # the same regression on a period or a group that the policy did not reach: it must show no jump. The rescue has its
 # price, a standard deviation of 0.034, since the ten weeks before hold few users.
 #
@@ -862,7 +865,7 @@ if published:
 # %% [markdown]
 # The sharp fit finds the effect of *the rule*, diluted by 0.62, and that may be the number you want if the overrides
 # will continue. Comparing users by the model they actually got is worst: overrides send hard queries to premium. The
-# diagnostic is a plot of the routing itself: it must jump from 0 to 1.
+# diagnostic is a plot of the routing itself: it must fall from 1 to 0 at the threshold.
 #
 # ### Failure 4: a bend near the threshold
 #
@@ -1023,7 +1026,7 @@ assert abs(twin - quadratic) < 1e-6
 # hand-picked window of 0.10. In this world, where the true lines are straight, that width is wasted; but that the lines
 # are straight is something only the generator knows.
 #
-# **Covariates that cannot have been affected must not jump.** Same method, six of them as outcomes. And **placebo cutoffs**:
+# **Covariates that cannot have been affected must not jump** (users opt in before a query is routed). Same method, six of them as outcomes. And **placebo cutoffs**:
 # where nothing happens, nothing may jump. Each uses only the users on one side of 0.85, or the true jump would leak in.
 
 # %%
@@ -1155,11 +1158,12 @@ print(f"{len(logs):,} rows in, {len(table):,} rows out")
 
 
 # %%
-def estimate_from(table, bandwidth=0.10):
-    """Jump at the cutoff and its HC3 error from the rows of aggregate.sql (DataFrame)."""
+def estimate_from(table, bandwidth=0.10, cutoff=CUTOFF):
+    """Jump at the cutoff, below minus above, and its HC3 error from aggregate.sql's rows (DataFrame)."""
     users, completions = (table[name].to_numpy()[None] for name in ("users", "completions"))
     counts = [users - completions, completions]  # of outcome 0, of outcome 1
-    effect, error = rdd_cells(counts, bandwidth, grid=table["confidence"].to_numpy())
+    grid = table["confidence"].to_numpy()
+    effect, error = rdd_cells(counts, bandwidth, grid=grid, cutoff=cutoff)
     return effect[0], error[0]
 
 
@@ -1222,6 +1226,6 @@ assert not published or len(table) == 7_008
 # 2. **Break an assumption** (10 minutes). In failure 1 let fewer users move: `manipulated(rng, 200, base, 0.15, share=0.05)`.
 #    How large is the bias now, and in how many of the 200 datasets is the one-point $z$ above 1.96? You are right
 #    if the bias is below 0.01 and the share between 0.70 and 0.92: sorting is noticed long before it does much harm.
-# 3. **Design something new** (20 minutes). How many users must the logs hold so that bandwidth 0.10 finds an effect of 0.02
+# 3. **Design something new** (15 minutes). How many users must the logs hold so that bandwidth 0.10 finds an effect of 0.02
 #    with power 0.80? Scale the standard error, then check with `draw_cells(rng, 500, base + 0.02 * BELOW, users)`. You are
-#    right if your number lies between 160,000 and 180,000 and the share of intervals above zero is between 0.75 and 0.85.
+#    right if your number lies between 160,000 and 180,000 and the power, the share of intervals above zero, is between 0.75 and 0.85.

@@ -15,6 +15,6 @@ SELECT
     COUNT(*) AS users,
     CAST(SUM(completed) AS BIGINT) AS completions
 FROM your_columns
-WHERE completed IS NOT NULL -- check.sql says how many users have no outcome
+WHERE completed IS NOT NULL AND workspace IS NOT NULL AND week IS NOT NULL -- check.sql counts the others
 GROUP BY workspace, week
 ORDER BY workspace, week

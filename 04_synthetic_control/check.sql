@@ -64,7 +64,7 @@ WHERE earliest <> latest
 
 UNION ALL
 
-SELECT 'weeks without any user' AS problem, 'workspace ' || workspaces.workspace AS place, workspaces.users
+SELECT 'weeks without any user' AS problem, 'workspace ' || workspaces.workspace AS place, 0 AS users
 FROM workspaces CROSS JOIN span
 WHERE workspaces.weeks < span.last_week - span.first_week + 1
 

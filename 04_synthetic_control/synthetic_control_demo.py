@@ -243,7 +243,7 @@ print(f"treated mean: before {y[BEFORE].mean():.4f}, after {y[AFTER].mean():.4f}
 
 # %% [markdown]
 # The panel's means differ by 0.0494, the users' means by 0.0515: the panel gives every workspace and week the same say,
-# however many users it has. The article prints the second difference beside the first two means; both are correct.
+# however many users it has. The article prints the users' difference beside the panel's two means; each is right about what it averages.
 #
 # ### Step 1: fit the weights
 #
@@ -608,7 +608,7 @@ def demeaned_sc(panel, start=START):
 # %% [markdown]
 # **Difference-in-differences** (DiD): how much did each workspace change? Compare the changes of the waves. It is the demeaned
 # synthetic control with equal weights. Here comes the point about the design: the data are a *staged rollout* of 25
-# against 25 workspaces. **The article says** that no holdout exists, hence synthetic control. In weeks 20–29 wave 2 *is*
+# against 25 workspaces. **The article says** that no holdout (a group kept untreated) exists, hence synthetic control. In weeks 20–29 wave 2 *is*
 # a holdout: 25 workspaces, and not one of them needs to be weighted.
 
 # %%
@@ -704,7 +704,8 @@ show(figure, "intercept",
 # *Figure 3. The same panel without and with an intercept. Grey: weeks before the upgrade. Orange: after. Black: means. Green
 # dashes: the truth. On the left the grey bars already lean upwards, which is the whole story in one picture.*
 #
-# The three repairs are near 5, the two others near 8. One dataset proves nothing, so:
+# The three repairs lie around 5 (the intercept alone below it, at 3.7), the two others near 8. One dataset proves
+# nothing, so:
 
 # %% [markdown]
 # ## 8. Is the answer honest?
@@ -864,7 +865,7 @@ if published:
 # %% [markdown]
 # **The article says** cluster bootstrap and resamples users. Its interval covers the truth in well under half of
 # the datasets, because it is centred on 9. An effect moves the gap one for one, so the same share answers another question:
-# if the upgrade did *nothing*, the interval would still exclude zero in all the others. Resampling shows how an estimate
+# if the upgrade did *nothing*, the interval would still exclude zero in all the others, most of them. Resampling shows how an estimate
 # scatters; it knows nothing of where it should be.
 #
 # The interval that counts workspaces covers as it promises. The jackknife for synthetic DiD is somewhat too short here (its
@@ -996,11 +997,11 @@ weight_hit, caught = np.mean(culprit, axis=0)
 # %% [markdown]
 # What would a careful analyst have seen? Five diagnostics for each world: the RMSE before week 20, the spread of
 # leave-one-out, the largest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks 0–19 alone,
-# and look for an effect where there was none. The first is by synthetic control, the second by difference-in-differences with its
+# and look for an effect where there was none. The one is by synthetic control, the other by difference-in-differences with its
 # interval; we note how often the latter excludes zero.
 #
 # **Predict, then run.** Which of the five would warn of the contaminated donors, which of the level below the hull, which of
-# the trend? Write one name, or "none", beside each.
+# the trend? Write the names, or "none", beside each.
 
 # %%
 def symptoms(panel):
@@ -1179,8 +1180,9 @@ if published:
     assert (round(twfe, 4), round(twfe_se, 4)) == (0.0522, 0.0113)
 
 # %% [markdown]
-# The conformal interval is honest and wide: without a holdout, 30 weeks do not even exclude zero. That is what the
-# design of a staged rollout is worth. Synthetic DiD and the regression on users agree with plain DiD within their
+# The conformal interval is honest and wide: without a holdout, 30 weeks do not even exclude zero. The placebo in time
+# says the same in another way: as if in week 10, when nothing happened, the demeaned estimate is +0.0243, half of the
+# true effect from noise alone. That is what the design of a staged rollout is worth. Synthetic DiD and the regression on users agree with plain DiD within their
 # standard errors.
 #
 # **The library.** `pysyncon` fits the same synthetic control. It divides each week by its standard deviation over the workspaces
@@ -1222,8 +1224,7 @@ for ridge in (1e-6, 0.01, 0.1, 1.0):
     assert not published or abs(by_ridge.mean() - 0.09) < 4 * error
 
 # %% [markdown]
-# From 1.7 to 8.2 points on the same data. (With all weeks handed over as predictors as well, `pysyncon`'s automatic choice
-# is a tiny penalty.) A reader who picks a penalty by the answer can have any answer; the mean over fresh panels is
+# From 1.7 to 8.2 points on the same data. A reader who picks a penalty by the answer can have any answer; the mean over fresh panels is
 # 9 points for each. Look at the penalty before you look at the estimate.
 #
 # **The report**, two sentences from computed values:
@@ -1308,8 +1309,8 @@ assert not published or np.abs(from_counts - ci).max() < 0.006
 #
 # **What works from the table**: synthetic control, with and without intercept, the placebos in space and in time, leave-one-out,
 # the permutation test and the event study. They all take a panel, and `rates(*counts_from(table))` is the panel. The
-# user bootstrap works as well: to draw users with replacement is to draw the counts from a multinomial distribution,
-# and `user_bootstrap` (section 8) needs nothing but the counts. Its draws are others than those over rows, so the two
+# user bootstrap works as well: to draw users with replacement is to draw the counts anew, and
+# `user_bootstrap` (section 8) needs nothing else. Its draws are others than those over rows, so the two
 # intervals differ by their Monte Carlo error. The regression on users becomes one on the 1,500 cells of 30 weeks,
 # weighted by their users.
 #
@@ -1361,12 +1362,12 @@ assert not published or np.abs(from_counts - ci).max() < 0.006
 #    (all at once) over the panels. Predict both first. You are right if your averages are within 0.004 of 0.13 and of 0.05.
 # 2. **Break an assumption** (15 minutes). A second launch hits wave 1 alone in week 25: `fresh(102, 200, extra=second)`, where
 #    `second` (30 weeks × 50 workspaces) is 0.06 for wave 1 in weeks 25–29 and 0 elsewhere. What do `did` and `demeaned_sc` say,
-#    and does the placebo in time, `did_interval(panel[:20], 10)`, see it? You are right if both average between 0.075 and 0.085,
+#    and does the placebo in time, `did_interval(panel[:20], 10)` for each panel, see it? You are right if both average between 0.075 and 0.085,
 #    and the placebo's interval excludes zero in under 10 % of the panels. Why can no check on earlier weeks help, and
 #    what in Figure 7 would? Look at `event_study(panels.mean(axis=0))`: from weeks 20–24 to weeks 25–29 it should rise
 #    by 0.055 to 0.065.
 # 3. **Design something new** (15 minutes). Choose which 25 workspaces go first *by a coin* rather than taking the first 25. In
 #    the panels of `fresh(101, 200, effect=0.0)` the offset belongs to 25 workspaces, wherever they go. For each panel, permute
 #    the workspaces at random (`panel[:, order]`), add 0.05 to weeks 20–29 of the 25 that now come first, and average `sc`. You
-#    are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise. Why do the donors now lie on both
+#    are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise (how much, says the SD). Why do the donors now lie on both
 #    sides of the average that they have to match?

@@ -18,6 +18,7 @@ SELECT
     SUM(outcome) AS minutes_sum,
     SUM(outcome * outcome) AS minutes_squares
 FROM your_columns
-WHERE outcome IS NOT NULL -- check.sql says how many users have no outcome
+WHERE -- check.sql counts the others
+    outcome IS NOT NULL AND workspace IS NOT NULL AND treated IS NOT NULL AND opted_in IS NOT NULL
 GROUP BY workspace, treated, opted_in
 ORDER BY workspace, treated, opted_in

@@ -235,12 +235,8 @@ assert not published or naive_high < 0.68
 
 # %% [markdown]
 # The interval ends at +0.679, and the truth is +0.80. The article's reading: "a
-# 16 percent underestimate", the price of contamination. We can check, because we made the data. Write the outcome of
-# each arm as what it consists of, and the error splits into three parts, exactly:
-#
-# $$\hat\tau - 0.80 \;=\; \underbrace{-0.20 \times \text{exposed share of control}}_{\text{leak: a bias}}
-#  \;+\; \underbrace{\bar b_{1} - \bar b_{0}}_{\text{which workspaces fell where: luck}}
-#  \;+\; \underbrace{\bar e_{1} - \bar e_{0}}_{\text{users' noise}} .$$
+# 16 percent underestimate", the price of contamination. We can check, because we made the data. The error has three
+# parts: the **leak** into the control group, the **luck** of which workspaces fell where, and the users' **noise**.
 #
 # **Predict, then run.** The naive number is 0.128 too low. How many of these minutes are the leak? Write down a number.
 
@@ -268,8 +264,13 @@ if published:
 
 # %% [markdown]
 # Most people write down nearly all of the 0.128: the design has a hole, the number is too low, and the one seems to
-# explain the other. But 27 % of the control group times 0.20 is all that a leak can do, and whatever else is missing
-# has another cause.
+# explain the other. But write the outcome of each arm as what it consists of, and the error splits exactly:
+#
+# $$\hat\tau - 0.80 \;=\; \underbrace{-0.20 \times \text{exposed share of control}}_{\text{leak: a bias}}
+#  \;+\; \underbrace{\bar b_{1} - \bar b_{0}}_{\text{which workspaces fell where: luck}}
+#  \;+\; \underbrace{\bar e_{1} - \bar e_{0}}_{\text{users' noise}} .$$
+#
+# 27 % of the control group times 0.20 is all that a leak can do, and whatever else is missing has another cause.
 #
 # **The article says "a 16 percent underestimate"; 6.7 of the 16 percent is bias.** The digits reproduce, but the larger
 # part (−0.075) is the luck of this draw: the treated workspaces happened to start a little lower. It has expectation
@@ -316,7 +317,8 @@ assert not published or (wls_low < EFFECT < wls_high and abs(wls - naive) < 1e-1
 # **The article says that balance checks are the only defense against unlucky baselines, and that no standard-error
 # correction can fix them.** A correction cannot remove the luck of one draw, that is true. But chance imbalance between
 # randomized workspaces is precisely what this standard error measures: over repeated randomizations the estimate
-# scatters by 0.085 because baselines do, and an interval with that width covers as promised (section 9). A balance
+# scatters by 0.085 because baselines do, and an interval with that width covers as promised (section 9; this draw says
+# 0.065, because luck has hit the spread of the baselines, too). A balance
 # check is for another question: whether the randomization was carried out. The remedy for bad luck is to *adjust* for
 # a pre-period measurement (section 11), decided before looking.
 
@@ -737,7 +739,7 @@ def study(k, sims, draws, rng):
 
 # %% [markdown]
 # **Predict, then run.** The article's intervals (CR1 with a normal quantile, cluster bootstrap) are built to cover 95
-# times in 100. How many times in 100 will they with 4 workspaces of 1,000 users? And how often will randomization
+# times in 100. How many times in 100 will each of the two with 4 workspaces of 1,000 users? And how often will randomization
 # inference raise a false alarm with 4?
 
 # %%
@@ -792,7 +794,7 @@ show(figure, "coverage",
 #   warns. Most people guess about 90 for 4 workspaces, because 4,000 users are many and the standard error is called
 #   robust. Users do not count here; each arm's spread is learned from two workspaces.
 # - **Workspace means with t(K−2)** hold at every size, down to 4. The reason is not magic: baselines here are normal and
-#   scatter equally in both arms, which is what the t distribution is made for. Exercise 2 takes that away.
+#   scatter equally in both arms, which is what the t distribution is made for. In exercise 2 they do not.
 # - **Spillover**: the same story twice as fast, because half of the workspaces inform it. With t(K/2−1) it is in order.
 # - **Randomization and wild-bootstrap tests** keep their 5 %, or stay below it. With 4 workspaces they *never* reject:
 #   there are 6 assignments, each as extreme as its mirror image, so no p-value is below 2/6 (2/16 for signs). Who
@@ -1116,7 +1118,7 @@ assert not published or (round(icc, 2), round(deff), round(len(logs) / deff)) ==
 # ### Adjust for what you knew before
 #
 # A pre-period mean per workspace that correlates 0.9 with the baseline explains $0.9^2$, four fifths, of the variance
-# between workspaces. Regress workspace means on treatment and this covariate, or pair similar workspaces and randomize
+# between workspaces. (In failure 6 the reliability was 0.9; here it is $0.9^2$.) Regress workspace means on treatment and this covariate, or pair similar workspaces and randomize
 # within pairs.
 #
 # **Predict, then run.** Four fifths of the variance are explained. Without the covariate, the smallest effect that 50
@@ -1295,16 +1297,17 @@ assert np.allclose(aggregated, (estimate, se), rtol=0, atol=1e-10)
 #
 # 1. **Change a constant** (5 minutes). Set `SEED_MINUTES = 3` in the parameters and run from there to the end of section 3.
 #    Predict first: what happens to the leak, and what to the luck? You are right if the leak is −0.0538 again, to the
-#    last digit (it depends on who opted in, not on this draw), and the luck is −0.043. How can another seed give a
-#    naive number above 0.80, though the leak only lowers it?
+#    last digit (it depends on who opted in, not on this draw), and the luck is −0.043. How can another seed
+#    (5, for one) give a naive number above 0.80, though the leak only lowers it?
 # 2. **Break an assumption** (10 minutes). Let the effect differ between workspaces. In the study of few treated
 #    workspaces (end of section 9) remove the assertion and add, below the draw,
 #    `s_ = s_ + n_ * np.random.default_rng(1).normal(0, 0.60, (N_STUDY, K, 1)) * (np.arange(K) < n_on)[:, None]`.
 #    Which interval suffers now, and when does neither? You are right if with 5 of 50 treated the pooled t interval has a
 #    coverage between 0.67 and 0.75 and CR1 one between 0.82 and 0.89, and with 25 treated both are between 0.91 and 0.97.
 # 3. **Design something new** (20 minutes). Your budget is 20,000 units; a workspace costs 400 to set up, a user 1. How
-#    many workspaces, how many users in each? (The standard error is printed for four designs in section 11.) You are
-#    right if you buy 46 to 48 workspaces with 16 to 34 users each, for a standard error of 0.089 or 0.090 minutes,
-#    where 14 workspaces with 1,000 users each give 0.160. Check yours: the SD of `cluster_means` over
-#    `draw_experiments(rng, 4000, k=…, users=…)`, with all four kinds of user (`kinds=range(4)`) in the workspace means,
-#    lies between 0.085 and 0.095. Why would twice the budget buy more workspaces, and not more users in each?
+#    many workspaces $K$, how many users $m$ in each? (Their standard error is $\sqrt{(4/K)(0.30^2+0.30^2/m)}$, as in
+#    section 11.) You are right if you buy 46 to 48 workspaces with 16 to 34 users each, for a standard error of 0.089 or 0.090 minutes,
+#    where 14 workspaces with 1,000 users each give 0.160. Check yours with `n, s, _ =
+#    draw_experiments(rng, 4000, k=…, users=…)`: the SD of `cluster_means(workspace_means(n, s, kinds=range(4)), on)`, with
+#    half of the workspaces `on`, lies between 0.085 and 0.095. (All four kinds of user, because a small workspace may lack
+#    one.) Why would twice the budget buy more workspaces, and not more users in each?

@@ -58,7 +58,7 @@ UNION ALL
 SELECT
     'slots without any user' AS problem,
     last_slot - first_slot + 1 - slots || ' of them between ' || first_slot || ' and ' || last_slot AS place,
-    users
+    0 AS users
 FROM experiment
 WHERE slots < last_slot - first_slot + 1
 

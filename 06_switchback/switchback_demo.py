@@ -250,7 +250,6 @@ expected = []
 for block in BLOCKS:
     on = np.tile(np.repeat([1, 0], block), 24 // block)
     expected.append(effects(on)[on == 1].mean() - effects(on)[on == 0].mean())  # without noise
-    assert abs(expected[-1] - (DIRECT + CARRYOVER * (1 - 2 / block))) < 1e-12
 print("  ".join(f"b={b}: {value:.4f}" for b, value in zip(BLOCKS, expected, strict=True)))
 
 # %% [markdown]
@@ -719,10 +718,10 @@ if published:
 
 # %% [markdown]
 # Share of draws in which all coefficients can be estimated. The fixed schedules repeat their first day on the second, so
-# that each hour has one arm only: hour effects and treatment are aliases of each other. (A fixed cycle that does not divide
+# that each hour has one arm only: hour effects and treatment are *aliases* of each other: one column is a combination of the others. (A fixed cycle that does not divide
 # 24 hours, such as 8-8, escapes that.) The alternating schedule cannot
 # even tell direct effect from carryover. Random schedules see everything, almost always; a paired schedule may by chance
-# repeat its first day, or alternate strictly. Check the rank *before* the experiment and draw again if it fails.
+# repeat its first day (or, twice in 256 draws of the coins, alternate strictly). Check the rank *before* the experiment and draw again if it fails.
 
 # %% [markdown]
 # ### Precision, bias and an unlucky rhythm
@@ -1051,7 +1050,7 @@ show(figure, "slot_length",
 
 # %% [markdown]
 # *Figure 5. Short slots never let the effect build up; long slots leave few comparisons and let demand wander in between.
-# Best here: about two hours, with the first half hour thrown away.*
+# Best here: two to four hours, with the first half hour thrown away.*
 #
 # ## 7. What you would ship
 #
@@ -1172,12 +1171,13 @@ print(f"{len(dealt):,} rows in, {len(table)} rows out")
 
 
 # %%
-def estimate_from(table, on=ON, hours=False, planted=(DIRECT, CARRYOVER)):
+def estimate_from(table, on, hours=False, planted=(0, 0)):
     """Total effect and its standard error from the rows of aggregate.sql (DataFrame).
 
     on: the schedule (slots,); a slot without users has no row and is left out. hours: add hour
-    effects (48 slots). planted: the effects to add; (0, 0) where the outcome has them already.
+    effects (48 slots). planted: effects to add to the outcome, for logs that do not have them.
     """
+    on = np.asarray(on)
     slot = table["slot"].to_numpy()  # each row takes schedule and lag of its own hour
     outcome = (table["completions"] / table["users"]).to_numpy() + effects(on, planted)[slot]
     x = with_hours(regressors(on)) if hours else regressors(on)
@@ -1185,12 +1185,14 @@ def estimate_from(table, on=ON, hours=False, planted=(DIRECT, CARRYOVER)):
     return effect(*fit[:2], [0, 1, 1] + [0] * (x.shape[-1] - 3), 0)[:2]
 
 
+PLANTED = (DIRECT, CARRYOVER)
 lag = pd.Series(ON).shift(1, fill_value=0)  # the same from the rows, with pandas and statsmodels
 hourly = dealt.groupby("slot")["task_completed"].mean() + DIRECT * ON + CARRYOVER * lag
 test = sm.OLS(hourly, sm.add_constant(np.c_[ON, lag])).fit().t_test([0, 1, 1])
+by_rows = test.effect.item(), test.sd.item()
 compared = {
-    "article's schedule": (estimate_from(table), (test.effect.item(), test.sd.item())),
-    "random, hour effects": (estimate_from(table, plan, hours=True), (value, value_se)),
+    "article's schedule": (estimate_from(table, ON, False, PLANTED), by_rows),
+    "random, hour effects": (estimate_from(table, plan, True, PLANTED), (value, value_se)),
 }
 for name, (counted, rows) in compared.items():
     print("{:<21} counts {:.4f} (SE {:.4f})".format(name, *counted), end="   ")
@@ -1200,7 +1202,7 @@ for name, (counted, rows) in compared.items():
 # %% [markdown]
 # Totals and standard errors agree to ten decimals, for the article's schedule and for the random one with hour effects. As in
 # "the experiment you would run instead", effects are added to the *real* slot means, so the first line is not the headline,
-# whose slot noise was drawn. (In your own logs the effect is in the outcome already: `planted=(0, 0)`.)
+# whose slot noise was drawn. (In your own logs the effect is in the outcome already, and nothing is planted.)
 #
 # What is **kept** is everything taught here. The slot is the unit: HAC, the bootstraps of slots and of cycles, the
 # randomization test and the residual plot see slot means only. Even an outcome that is not 0 or 1, such as cost, needs
@@ -1251,7 +1253,7 @@ for name, (counted, rows) in compared.items():
 # 2. **Break an assumption** (10 minutes). Let completion drift upwards: call `study` with
 #    `hidden=0.001 * np.arange(48)` (the argument after `sd`). Which of "fixed 3-3", "fixed 12-12" and "paired 3-blocks"
 #    suffer, and why? You are right if the mean totals are within 0.001 of 0.087, 0.078 and 0.090, and the interval of
-#    12-12 covers between 45 and 55 % of the time.
+#    12-12 for the total covers between 45 and 55 % of the time.
 # 3. **Design something new** (20 minutes). Mirror the days: a coin for each 3-block of day 1, the opposite all through
 #    day 2. Write it as a function of `(rng, n)` and pass it to `study` with `hours=True`. You are right if hour effects
 #    are `identified` in all of 2,000 draws and the SD of the total lies between 0.0045 and 0.0053, against 0.0070 to

@@ -76,7 +76,7 @@ assert np.allclose([*naive, total], [0.090, 0.050, 0.035, 0.030], rtol=0, atol=1
 # ## 2. Break an assumption
 #
 # *Completion drifts upwards by 0.001 an hour. Right: mean totals within 0.001 of 0.087 (fixed 3-3), 0.078 (fixed 12-12) and 0.090
-# (paired 3-blocks); the interval of 12-12 covers between 45 and 55 % of the time.*
+# (paired 3-blocks); the interval of 12-12 for the total covers between 45 and 55 % of the time.*
 #
 # `study` takes the drift as its argument `hidden`: it is added to the outcome, and the regression knows nothing of it.
 

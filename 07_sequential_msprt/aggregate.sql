@@ -3,7 +3,7 @@
 WITH your_columns AS ( -- for your own logs, change this block only
     SELECT
         prompt_variant AS arm, -- 1 is the new version, 0 the old one; a coin assigned it
-        day, -- on which the user entered the test: a number or a date
+        day, -- on which the user entered the test: a number or a date (of a time stamp: its date)
         task_completed AS completed -- the outcome, 0 or 1
     FROM logs
 )
@@ -14,6 +14,6 @@ SELECT
     COUNT(*) AS users,
     CAST(SUM(completed) AS BIGINT) AS completions
 FROM your_columns
-WHERE completed IS NOT NULL -- check.sql says how many users have no outcome
+WHERE completed IS NOT NULL AND arm IS NOT NULL AND day IS NOT NULL -- check.sql counts the others
 GROUP BY arm, day
 ORDER BY day, arm

@@ -3,8 +3,8 @@
 WITH your_columns AS ( -- for your own logs, change this block only
     SELECT
         user_id AS who,
-        TRY_CAST(prompt_variant AS DOUBLE) AS arm, -- 0 or 1, by a fair coin
-        TRY_CAST(day AS BIGINT) AS test_day, -- the number of the day since the test began
+        TRY_CAST(prompt_variant AS DOUBLE) AS arm, -- 0 or 1, by a fair coin; of letters: CASE WHEN ...
+        TRY_CAST(day AS BIGINT) AS test_day, -- the number of the day; of a time stamp: days since the first
         TRY_CAST(task_completed AS DOUBLE) AS outcome -- 0 or 1
     FROM logs
 ),
@@ -74,7 +74,7 @@ UNION ALL
 SELECT
     'days without any user' AS problem,
     last_day - first_day + 1 - days || ' of them between ' || first_day || ' and ' || last_day AS place,
-    users
+    0 AS users
 FROM test
 WHERE days < last_day - first_day + 1
 

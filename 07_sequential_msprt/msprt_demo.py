@@ -10,7 +10,8 @@
 # # 07 · Day 14 says "significant". May we stop?
 #
 # **The decision.** A new prompt is in a 30-day A/B test. On day 14 the dashboard shows p < 0.05, and somebody asks to
-# ship today. Does looking every day cost anything, and is there a number that may be looked at every day?
+# ship today. Does looking every day cost anything, and is there a number that may be looked at every day? (The story is
+# everybody's; on these logs the first "significant" day is day 29.)
 #
 # Notebook 06 randomized time, because it could not randomize users. Here users are randomized one by one. The design is
 # the best of the series; the trouble is when to stop.
@@ -180,7 +181,8 @@ for share_real in (0.5, 0.1):
 # Imagine a casino that offers fair odds on the statement "both arms have the same rate". You start with a capital of
 # 1 and bet against it. If the statement is true and the odds are fair, your expected capital stays at most 1
 # **whatever you do and whenever you stop**. Such a capital is called an **e-value** $E_n$; formally a nonnegative
-# *supermartingale* under the null, $E[E_{n+1}\mid \text{past}]\le E_n$ with $E_0=1$. Ville (1939) bounds the chance
+# *supermartingale* under the null, $E[E_{n+1}\mid \text{past}]\le E_n$ with $E_0=1$ (a **martingale** where the two are
+# equal: a fair game). Ville (1939) bounds the chance
 # that it *ever* grows large:
 #
 # $$P\Big(\sup_n E_n \ge 1/\alpha\Big) \le \alpha .$$
@@ -275,7 +277,7 @@ show(figure, "e_value_paths",
 
 # %%
 def shuffled_arms(seed, treated, control):
-    """Both arms, shuffled by one legacy generator: treated first."""
+    """Both arms, shuffled by one of NumPy's legacy generators: treated first."""
     rng = np.random.RandomState(seed)
     return rng.permutation(treated), rng.permutation(control)
 
@@ -323,7 +325,7 @@ show(figure, "e_value_on_data",
 
 # %%
 def power_study(seed, n_experiments, p_treated=0.65, p_control=0.60):
-    """(stop, t_pvalue) of experiments with an effect, each (n_experiments,); stop in days.
+    """(stop in days, p of the t-test at the end, stopped early) of experiments, each (n_experiments,).
 
     One treated and one control array of HORIZON users at a time, from one legacy generator. An
     experiment that never reaches 20 has stop DAYS and counts as not early.
@@ -426,7 +428,6 @@ factor = np.array([np.exp(log_bayes_factor(np.array(a), np.array(b), 1, 1)) for 
 chance = np.array([(0.6**a * 0.4 ** (1 - a)) * (0.6**b * 0.4 ** (1 - b)) for a, b in outcomes])
 print("Bayes factor of one pair:", dict(zip(outcomes, factor.round(3).tolist(), strict=True)))
 print(f"mean at p = 0.6: {chance @ factor:.2f}")
-assert round(chance @ factor, 2) == 1.11
 
 
 # %% [markdown]
@@ -530,7 +531,6 @@ CURVE = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5)
 curves = np.array([[stop_probabilities(p, 500, prior).sum() for p in CURVE] for prior in PRIORS])
 for prior, curve in zip(PRIORS, curves, strict=True):
     print(f"Beta({prior:g}, {prior:g}): {curve[6]:.1%} false positives, 500 pairs, rate 0.6")
-assert list(curves[:, 6].round(3)) == [0.051, 0.073, 0.142, 0.493]
 one, zero = np.array(1), np.array(0)
 one_pair = np.exp(log_bayes_factor(one, zero, 1, 1, prior=0.01))
 print(f"Beta(0.01, 0.01): e-value {one_pair:.1f} after one pair that disagrees")
@@ -553,7 +553,8 @@ axes.minorticks_off()
 show(figure, "type_one_error",
      "Exact chance that the Bayes factor ever reaches 20 in 500 null pairs, against the null "
      "rate, for four priors. The uniform prior peaks just above 5 percent at one half; "
-     "Beta(0.5, 0.5) exceeds it widely, Beta(0.01, 0.01) reaches about 50 percent.")  # fmt: skip
+     "Beta(0.5, 0.5) exceeds it, Beta(0.01, 0.01) reaches about 50 percent.")  # fmt: skip
+assert list(curves[:, 6].round(3)) == [0.051, 0.073, 0.142, 0.493]  # what the text says
 
 
 # %% [markdown]
@@ -570,7 +571,8 @@ show(figure, "type_one_error",
 # %% [markdown]
 # ## 7. Methods whose guarantee is real
 #
-# What is needed is a process that is a supermartingale at **every** null rate. Five ways, each a few lines.
+# What is needed is a guarantee at **every** null rate. Five ways, each a few lines: two keep it exactly (1 and 2), two in
+# the limit of many users (3 and 4), and the last shares out the 5 % over looks that are known beforehand.
 #
 # **1. Safe test for two proportions** (Turner, Ly & Grünwald 2024). For any two rates $\theta_a,\theta_b$ chosen
 # *before* a block of $n_a+n_b$ users, let $\theta_0$ be their mean, weighted by block size. Then
@@ -582,8 +584,8 @@ show(figure, "type_one_error",
 # capitals. (They learn $\theta_a,\theta_b$ with a prior; this plug-in form is the shortest member of their family.)
 #
 # **2. Betting on discordant pairs** (Wald 1945). Only pairs that disagree carry information about the difference.
-# Among them, "the treated user won" is a fair coin under the null, whatever the rate. A simple null has an honest
-# Bayes factor: with $w$ wins and $l$ losses, $2^{w+l}B(100+w,100+l)/B(100,100)$.
+# Among them, "the treated user won" is a fair coin under the null, whatever the rate. A null of one
+# single rate (a *simple* one) has an honest Bayes factor: with $w$ wins and $l$ losses, $2^{w+l}B(100+w,100+l)/B(100,100)$.
 #
 # **3. Normal mixture** (Robbins 1970; the mixture sequential probability ratio test, mSPRT, of Johari, Koomen,
 # Pekelis & Walsh 2022). With $\bar d$ the difference, $V$ the variance of one pair's difference, and a prior
@@ -846,7 +848,7 @@ if published:  # what the paragraphs below say
 # - **The estimate when the test ends** is too high for every rule that stops at a high point: for the article's Bayes
 #   factor 0.08 for a true 0.05, and the usual interval covers 87 %. The article's step 5 avoids this by bootstrapping
 #   all 25,000 users of each arm, which a test that has stopped does not have. (Peeking covers well here because it
-#   stops almost at once and with a wide interval; on a null effect the same interval fails, as section 9 shows.)
+#   stops early, while its interval is wide; on a null effect the same interval fails, as section 9 shows.)
 
 # %% [markdown]
 # ## 8. What this dataset can answer
@@ -1299,7 +1301,7 @@ if published:
 
 # %% [markdown]
 # With a single metric, "ever at 20" is wrong one time in twenty; with twenty metrics two times in three, and
-# correlation (0.48) helps only a little. A boundary of 400 is Bonferroni for e-values, and would guarantee 0.05 if
+# correlation (0.48) helps, and not by much. A boundary of 400 is Bonferroni for e-values, and would guarantee 0.05 if
 # the e-values were valid; with the article's it is 0.051.
 #
 # The article suggests Benjamini–Hochberg on the final e-values. Fed with e-values as if they were p-values, that
@@ -1445,8 +1447,8 @@ assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
 # - Thirty looks at p < 0.05 make 30 % false positives. The p-value is a promise about *one* look.
 # - An e-value is the capital of a gambler who bets against the null at fair odds. Ville: it reaches 20 with a chance
 #   of at most 5 %, ever, if the odds are fair **at the true null rate**.
-# - A Bayes factor against a *composite* null has fair odds on average over its prior only. Compute its null mean
-#   before you trust it.
+# - Against a null that leaves the rate open (a *composite* null) a Bayes factor has fair odds on average over its prior
+#   only. Compute its null mean before you trust it.
 # - Power under continuous looking is a matter of tuning, not of fate. A known number of looks is information worth
 #   using.
 # - Stopping early exaggerates. Report the anytime-valid band, not the point.
@@ -1493,8 +1495,10 @@ assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
 # 2. **Break an assumption** (10 minutes). `clustered(1, 2, 1000)` has two tasks per user instead of five. Predict
 #    both shares first. You are right if counting tasks gives between 0.12 and 0.19, and counting users less than
 #    0.05. How many false positives would you expect if users did not differ at all?
-# 3. **Design something new** (20 minutes). The new prompt is cheaper, so it is enough that it is *not worse* by more
+# 3. **Design something new** (15 minutes). The new prompt is cheaper, so it is enough that it is *not worse* by more
 #    than one point. On which day does the confidence sequence of the prompt test first lie above −0.01 (from day 1
-#    on)? You are right if you find a day between 32 and 34 in the published data, five days before it excludes 0. May
+#    on)? You are right if you find a day between 32 and 34 in the published data, five days before it excludes 0. Then check
+#    the rule on 1,000 experiments in which the new prompt is worse by two points (`running_counts(rng, 0.58, 0.60, 1000)`):
+#    you are right if fewer than 2.5 % are ever shown to be above −0.01. May
 #    you choose the margin after you have seen Figure 4? (The band is valid for all margins at once; the *decision*
 #    rule is not free of you.)

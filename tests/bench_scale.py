@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from warehouse import QUERIES, ROOT, WITH_ALL_COLUMNS
+from warehouse import ARGUMENTS, QUERIES, ROOT, WITH_ALL_COLUMNS
 
 sys.path[:0] = [str(ROOT), str(ROOT / "data")]
 SHARDS = ROOT / "data" / "logs_100m.parquet"
@@ -147,7 +147,8 @@ def estimates(rows):
         logs_view(connection, rows)
         for number, query in QUERIES.items():
             mirror = next(ROOT.glob(f"{number}_*/*_demo.py"))
-            estimate, error = run.definitions(mirror)["estimate_from"](connection.sql(query).df())[:2]
+            estimate_from = run.definitions(mirror)["estimate_from"]
+            estimate, error = estimate_from(connection.sql(query).df(), **ARGUMENTS.get(number, {}))[:2]
             found.append((number, float(estimate), float(error), float(truth[number])))
     return found
 

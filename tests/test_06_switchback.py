@@ -293,12 +293,13 @@ def test_the_counts_give_the_estimate_of_the_rows():
     mixed = rng.permutation(np.repeat([0, 1], 24))
     for on, hours in ((NB["ON"], False), (mixed, False), (mixed, True)):
         expected = from_rows(logs, on, hours)
-        np.testing.assert_allclose(NB["estimate_from"](table, on, hours), expected, rtol=0, atol=1e-10)
-    assert NB["estimate_from"](table) == NB["estimate_from"](table, NB["ON"])
+        np.testing.assert_allclose(NB["estimate_from"](table, on, hours, (0.06, 0.03)), expected, rtol=0, atol=1e-10)
+    before, nothing = NB["estimate_from"](table, mixed, planted=(0.06, 0.03)), NB["estimate_from"](table, mixed)
+    assert abs(before[0] - nothing[0] - 0.09) < 1e-10  # without planting, what the log itself says
     shuffled = table.sample(frac=1, random_state=1)
-    np.testing.assert_allclose(NB["estimate_from"](shuffled), NB["estimate_from"](table), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(NB["estimate_from"](shuffled, mixed), nothing, rtol=0, atol=1e-12)
     logs.iloc[0, logs.columns.get_loc("task_completed")] ^= 1  # one user changes
-    gap = np.subtract(NB["estimate_from"](from_warehouse(logs)), NB["estimate_from"](table))
+    gap = np.subtract(NB["estimate_from"](from_warehouse(logs), mixed), nothing)
     assert np.all(np.abs(gap) > 1e-7)
 
 

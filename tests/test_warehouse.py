@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bench_scale import PANDAS, stored, tables
-from warehouse import CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare
+from warehouse import ARGUMENTS, CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare
 
 import run
 
@@ -88,7 +88,7 @@ def test_estimate_and_interval_follow_the_log(number):
         connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source='source', users=users)}")
         table = connection.sql(QUERIES[number]).df()
     mirror = next(run.ROOT.glob(f"{number}_*/*_demo.py"))
-    estimate, error = run.definitions(mirror)["estimate_from"](table)[:2]
+    estimate, error = run.definitions(mirror)["estimate_from"](table, **ARGUMENTS.get(number, {}))[:2]
     assert 0 < error < 0.02 and abs(estimate - truth) < 4 * error
 
 
@@ -122,7 +122,8 @@ def test_check_says_what_is_wrong_and_where(warehouse, number):
     warehouse.execute(f"CREATE OR REPLACE TABLE spoiled AS {SPOILED}")
     rows = warehouse.execute(CHECKS[number].replace("FROM logs", "FROM spoiled")).fetchall()
     assert {problem for problem, _, _ in rows if "few users" not in problem} == EXPECTED[number]
-    assert all(place and users > 0 for _, place, users in rows)
+    for problem, place, users in rows:
+        assert place and (users == 0) == ("without any user" in problem)
     places = {place for _, place, _ in rows}
     where = {"02": "heavy, confidence from 0.8", "03": "within the bandwidth", "04": "workspace 7", "05": "workspace 3",
              "06": "slot 8", "07": "all days"}  # fmt: skip
@@ -154,15 +155,26 @@ def test_readme_says_how_to_use_both_queries(tmp_path):
     assert abs(estimate - 0.06) < 4 * error < 0.12
 
 
-def test_check_reads_text_where_numbers_belong(tmp_path):
-    """A CSV with words in it, read as text: the check names the column; nothing raises."""
-    frame = generate_data.generate(3, 2_000).astype({"task_completed": object})
-    frame.loc[[5, 6], "task_completed"] = "done"
+@each_check
+def test_check_reads_text_where_numbers_belong(tmp_path, warehouse, number):
+    """A CSV with words in it, read as the README says: the check counts them; nothing raises."""
+    frame = warehouse.sql("SELECT * FROM logs").df().astype({"task_completed": object, "minutes": object})
+    frame.loc[[5, 6, USERS - 1], ["task_completed", "minutes"]] = "done"
     frame.to_csv(tmp_path / "logs.csv", index=False)
     with duckdb.connect() as connection:
-        connection.read_csv(str(tmp_path / "logs.csv"), all_varchar=True).create_view("logs")
-        rows = connection.execute(CHECKS["03"]).fetchall()
-    assert sum(users for problem, _, users in rows if problem.startswith("outcome")) == 2
+        connection.read_csv(str(tmp_path / "logs.csv"), all_varchar=True).create("logs")
+        rows = connection.execute(CHECKS[number]).fetchall()
+    assert sum(users for problem, _, users in rows if problem.startswith("outcome")) == 3
+
+
+def test_the_threshold_of_03_can_be_another(warehouse):
+    """A rule at 0.7 that treats above: minus the running variable, minus the cutoff."""
+    table = warehouse.sql(QUERIES["03"].replace("ROUND(query_confidence, 4)", "ROUND(-query_confidence, 4)")).df()
+    mirror = run.definitions(run.ROOT / "03_rdd_confidence_threshold" / "rdd_demo.py")
+    rows = warehouse.sql("SELECT query_confidence, task_completed FROM logs").df().to_numpy(float).T
+    effect, error, _ = mirror["rdd"](-rows[0], rows[1], 0.0903, cutoff=-0.70001)
+    found = mirror["estimate_from"](table, 0.0903, cutoff=-0.70001)
+    np.testing.assert_allclose(found, (effect, error), rtol=0, atol=1e-9)
 
 
 def test_a_missing_column_is_named(warehouse):

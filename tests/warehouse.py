@@ -25,6 +25,8 @@ SELECT
 FROM {source}
 """
 
+ARGUMENTS = {"06": {"on": [1, 1, 1, 0, 0, 0] * 8, "planted": (0.06, 0.03)}}  # of estimate_from, where it needs them
+
 # A log with something wrong in each column, to see that the checks say what and where.
 SPOILED = """
 SELECT
