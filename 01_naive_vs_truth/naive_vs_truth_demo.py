@@ -10,8 +10,8 @@
 # # 01 · How far is a dashboard number from the truth?
 #
 # **The decision.** Your product has shipped a new prompt, an agent mode, a premium model, an upgrade (which the
-# dashboard reads in two ways), a meeting summarizer and a routing change. A dashboard compares users who had each feature with users who did not, and every
-# difference is positive. Which of these numbers may you act on?
+# dashboard reads in two ways), a meeting summarizer and a routing change. A dashboard compares users who had each
+# feature with users who did not, and every difference is positive. Which of these numbers may you act on?
 #
 # **The answer at a glance**, for the number that misleads most:
 #
@@ -21,9 +21,9 @@
 # | estimate: the same comparison within engagement tiers, 95 % interval | +8.5 pp [7.4, 9.7] |
 # | truth: what the data generator put in | +8.0 pp |
 #
-# (pp: percentage points. **Naive** means: compared as if users with the feature and users without it differed in nothing
-# else. Section 2 says how a 95 % interval is made.) Three other numbers on that dashboard are close to the truth *by
-# accident*, which is worse than being wrong: nobody looks twice at a number that seems right.
+# (pp: percentage points. **Naive** means: compared as if users with the feature and users without it differed in
+# nothing else. Section 2 says how a 95 % interval is made.) Three other numbers on that dashboard are close to the
+# truth *by accident*, which is worse than being wrong: nobody looks twice at a number that seems right.
 #
 # **You will do:** compute seven naive comparisons, look up their truth, change one constant of the world at a time and
 # watch which comparisons fall over. **You will learn:** potential outcomes, selection bias as an exact identity, and
@@ -114,9 +114,9 @@ display(logs.head(3).T)
 # without the feature from its average among users with it. The feature is called the **treatment**, users who have it
 # are **treated**, the others are **controls**, and this difference is the naive number.
 #
-# Another draw of users would give another difference. How far it scatters from draw to draw, as a standard deviation, is
-# its **standard error**, and a formula estimates that from the one dataset we have. The difference plus and minus 1.96
-# standard errors is a 95 % **interval**: 95 of 100 such intervals cover the truth, *if* the difference is right on
+# Another draw of users would give another difference. How far it scatters from draw to draw, as a standard deviation,
+# is its **standard error**, and a formula estimates that from the one dataset we have. The difference plus and minus
+# 1.96 standard errors is a 95 % **interval**: 95 of 100 such intervals cover the truth, *if* the difference is right on
 # average and *if* the standard error is right. A number that is wrong on average is **biased**. Both ifs can fail, and
 # both will.
 
@@ -201,9 +201,9 @@ assert not published or (table["low"] > 0).all()
 # %% [markdown]
 # This is the dashboard. All seven differences are positive, and all seven intervals exclude zero.
 #
-# **Predict, then run.** Agent mode you know from the opening. For each of the other six: does the 95 % interval hold the
-# true effect? (Of the routing: its effect at once, 0.060.) Write down yes or no, and beside each no whether the number is too large or too small. The next cell sets
-# them beside the effects that the generator really put in.
+# **Predict, then run.** Agent mode you know from the opening. For each of the other six: does the 95 % interval hold
+# the true effect? (Of the routing: its effect at once, 0.060.) Write down yes or no, and beside each no whether the
+# number is too large or too small. The next cell sets them beside the effects that the generator really put in.
 
 # %%
 TRUE_EFFECT = {"new prompt": World.prompt_effect, "agent mode": World.opt_in_effect,
@@ -226,27 +226,27 @@ if published:  # what the paragraph below says
 
 # %% [markdown]
 # Agent mode looks 2.6 times as good as it is. The summarizer, whose interval is the narrowest for its size, looks 16 %
-# worse than it is. The routing number (0.0688 for an effect of 0.060) is biased too, by carryover, though the interval of
-# these 48 slots is wide enough to hide it.
+# worse than it is. The routing number (0.0688 for an effect of 0.060) is biased too, by carryover, though the interval
+# of these 48 slots is wide enough to hide it.
 #
 # Most people trust the narrow intervals and the large differences. That fails because an interval knows one enemy only,
-# chance. It shrinks as users are added, and who those users are does not enter its formula: a large sample makes a biased
-# number precisely wrong.
+# chance. It shrinks as users are added, and who those users are does not enter its formula: a large sample makes a
+# biased number precisely wrong.
 #
 # The other four agree with the truth. One of them deserves to. The rest of the notebook is about telling which.
 
 # %% [markdown]
 # ## 3. What "truth" means: potential outcomes
 #
-# For each user there are two futures, or **potential outcomes**: $Y_i(1)$ if they work in agent mode, $Y_i(0)$ if they do
-# not. The effect on this user is $Y_i(1)-Y_i(0)$. Logs show one of the two, never both. Write $D_i=1$ for users who took
-# the treatment, $D_i=0$ for the others, and $E$ for an average over users:
+# For each user there are two futures, or **potential outcomes**: $Y_i(1)$ if they work in agent mode, $Y_i(0)$ if they
+# do not. The effect on this user is $Y_i(1)-Y_i(0)$. Logs show one of the two, never both. Write $D_i=1$ for users who
+# took the treatment, $D_i=0$ for the others, and $E$ for an average over users:
 #
 # $$\text{ATE} = E[Y(1)-Y(0)], \qquad \text{ATT} = E[Y(1)-Y(0) \mid D=1].$$
 #
-# The **ATE** (average treatment effect) compares everybody with the feature to everybody without it. The **ATT** (average
-# treatment effect on the treated) does so for those who took it. The generator knows both futures: `oracle` returns, for
-# each user of this dataset, the probability of completing the task under each of them.
+# The **ATE** (average treatment effect) compares everybody with the feature to everybody without it. The **ATT**
+# (average treatment effect on the treated) does so for those who took it. The generator knows both futures: `oracle`
+# returns, for each user of this dataset, the probability of completing the task under each of them.
 #
 # **Predict, then run.** Users chose agent mode themselves. The ATE is 8.0 points, the dashboard says 21.1. What is the
 # ATT: near 8, near 21, or in between? Write down a number.
@@ -265,8 +265,9 @@ assert not published or (round(ate, 5), round(att, 5)) == (0.07998, 0.07994)
 # ceiling of 0.99 get less.
 #
 # Most people put the ATT well above the ATE: whoever chooses a feature must be the one it helps. In a real product that
-# may be so, and it is why the two averages have two names. But choosing and gaining are different things. Here those who
-# choose gain what the others would gain, so not one of the 13 surplus points on the dashboard is an effect on anybody.
+# may be so, and it is why the two averages have two names. But choosing and gaining are different things. Here those
+# who choose gain what the others would gain, so not one of the 13 surplus points on the dashboard is an effect on
+# anybody.
 
 # %% [markdown]
 # ## 4. Where the naive number goes wrong, exactly
@@ -384,8 +385,8 @@ show(figure, "causal_graph",
 # ## 6. The same seven decisions, each by its design
 #
 # The **design** is the way the treatment reached its users. An estimate is **design-based** here when it makes only the
-# comparison which that way leaves fair. Every method of the series in its shortest form; notebooks 02 to 07 take the time
-# to do them properly, and here the question is only whether the answer moves.
+# comparison which that way leaves fair. Every method of the series in its shortest form; notebooks 02 to 07 take the
+# time to do them properly, and here the question is only whether the answer moves.
 #
 # **Agent mode: compare within tiers**, then average the tiers' differences by their share of users. This is
 # adjustment for a confounder at its simplest (Rubin 1977).
@@ -487,8 +488,8 @@ def with_carryover(rate, on, lag):
 # %% [markdown]
 # Two functions hold all seven rows: the naive numbers of section 2, and the design-based ones. They take a dict of
 # arrays, so that the same code runs on these logs and, below, on hundreds of fresh datasets: `simulate(seed)` draws one
-# as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants. (`outcomes=False` stops after
-# task completion, which is faster, and leaves out minutes and cost.)
+# as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants. (`outcomes=False` stops
+# after task completion, which is faster, and leaves out minutes and cost.)
 
 
 # %%
@@ -587,15 +588,15 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 # %% [markdown]
 # ## 8. Right for the wrong reason
 #
-# A method can be tested in a way that an estimate cannot: keep every effect as it is, and change something that is *not*
-# an effect. A sound method does not notice. Three such changes, one constant of the world each:
+# A method can be tested in a way that an estimate cannot: keep every effect as it is, and change something that is
+# *not* an effect. A sound method does not notice. Three such changes, one constant of the world each:
 #
 # 1. **the waves' offset** (`wave_offset`): wave 1 completes 0.04 more than wave 2 whatever happens; let that vary;
 # 2. **a season** (`seasonal_jump`): from week 20 on, everybody completes more or less, upgrade or not;
 # 3. **hard queries** (`confidence_slope`): completion rises with confidence, as it would in any real product.
 #
-# **Predict, then run.** Each change is aimed at one row of the dashboard. Which row? And when the constant *rises*, does
-# the naive number of that row rise or fall? Write down three rows and three directions.
+# **Predict, then run.** Each change is aimed at one row of the dashboard. Which row? And when the constant *rises*,
+# does the naive number of that row rise or fall? Write down three rows and three directions.
 
 
 # %%
@@ -643,9 +644,9 @@ show(figure, "right_for_the_wrong_reason",
 
 # %% [markdown]
 # *Figure 2. Grey: the naive number. Black: the design-based one. Green: the true effect, which does not change. Each
-# point is the mean over ten fresh datasets, with two of its standard errors. (The standard error of a mean over simulated
-# datasets is called its Monte Carlo error.) Where the grey line crosses the green one is where the published world
-# happens to lie.*
+# point is the mean over ten fresh datasets, with two of its standard errors. (The standard error of a mean over
+# simulated datasets is called its Monte Carlo error.) Where the grey line crosses the green one is where the published
+# world happens to lie.*
 
 # %%
 slopes = {name: np.polyfit(CHANGES[name][0], moved[name][:, 0, 0], 1)[0] for name in CHANGES}
@@ -664,13 +665,14 @@ if published:
 # - **Wave 1 against wave 2** follows the offset one for one. In the published world the offset is 0.04, and the true
 #   effect reaches the comparison only in ten of 52 weeks (20 to 29, when wave 1 has the upgrade and wave 2 has not):
 #   $0.04 + 0.05 \cdot 10/52 = 0.0496$. Two wrong numbers add up to something near 0.05.
-# - **Before against after** follows the season one for one, within the noise of ten datasets. It was right because nothing else happened in week 20.
-# - **Premium against cheap** loses about a quarter of a point for each point of slope. It was right because in this world
-#   completion does not depend on confidence, which no real product can count on.
+# - **Before against after** follows the season one for one, within the noise of ten datasets. It was right because
+#   nothing else happened in week 20.
+# - **Premium against cheap** loses about a quarter of a point for each point of slope. It was right because in this
+#   world completion does not depend on confidence, which no real product can count on.
 #
-# Most people get the third direction wrong: completion rises with confidence, so the number should rise. But the premium
-# model gets the queries of *low* confidence, and a difference follows what differs between its two sides. For the
-# same reason the season, which hits everybody, leaves wave 1 against wave 2 alone.
+# Most people get the third direction wrong: completion rises with confidence, so the number should rise. But the
+# premium model gets the queries of *low* confidence, and a difference follows what differs between its two sides. For
+# the same reason the season, which hits everybody, leaves wave 1 against wave 2 alone.
 #
 # The black squares stay at the truth, within the noise of ten datasets.
 #
@@ -707,20 +709,20 @@ if published:
     assert all(hi < 0 or lo > 0 for _, lo, hi in changed.values())
 
 # %% [markdown]
-# In these logs the first check fails, and loudly: wave 1 is ahead of wave 2 before anyone has the upgrade. So the
-# wave comparison was never worth reporting. The other two pass here. In the changed world (a season of −8 points and a
-# slope of 0.30 on confidence) they sound the alarm as well. A check that passes is not proof; a check that nobody runs is
+# In these logs the first check fails, and loudly: wave 1 is ahead of wave 2 before anyone has the upgrade. So the wave
+# comparison was never worth reporting. The other two pass here. In the changed world (a season of −8 points and a slope
+# of 0.30 on confidence) they sound the alarm as well. A check that passes is not proof; a check that nobody runs is
 # nothing at all.
 
 # %% [markdown]
 # ## 9. Is the answer honest?
 #
 # One dataset is one draw. We make 200 fresh ones from the same world, compute all fourteen numbers on each, and ask:
-# where do the numbers centre, how far do they scatter (their standard deviation, SD), and how often does a 95 % interval
-# cover the truth (its **coverage**)?
+# where do the numbers centre, how far do they scatter (their standard deviation, SD), and how often does a 95 %
+# interval cover the truth (its **coverage**)?
 #
-# **Predict, then run.** No season is on, so before/after is right on average. How many of 100 of its naive intervals cover
-# the truth? And how many of the summarizer, whose number was 16 % low on our logs? Write down two numbers.
+# **Predict, then run.** No season is on, so before/after is right on average. How many of 100 of its naive intervals
+# cover the truth? And how many of the summarizer, whose number was 16 % low on our logs? Write down two numbers.
 
 # %%
 draws = []
@@ -755,11 +757,11 @@ if published:
     assert abs(mean[1, 6] - 0.06) < 0.0015 and abs(mean[0, 6] - 0.07) < 0.0015
 
 # %% [markdown]
-# Most people say 95 for before/after, because it is unbiased, and somewhat fewer for the summarizer. It is 77, and 6. The
-# second *if* of section 2 fails: the standard error is wrong. For before/after the formula claimed 0.0086, and the numbers
-# scatter with an SD of 0.0138, because users of one week share that week's shock. For the summarizer it claimed 0.0034
-# minutes, and the SD is 0.0773: the formula counts 50,000 users although only 50 workspaces were assigned. (Its mean is too
-# low as well: the first *if*.) A standard error is a claim about other datasets, and these can be made.
+# Most people say 95 for before/after, because it is unbiased, and somewhat fewer for the summarizer. It is 77, and 6.
+# The second *if* of section 2 fails: the standard error is wrong. For before/after the formula claimed 0.0086, and the
+# numbers scatter with an SD of 0.0138, because users of one week share that week's shock. For the summarizer it claimed
+# 0.0034 minutes, and the SD is 0.0773: the formula counts 50,000 users although only 50 workspaces were assigned. (Its
+# mean is too low as well: the first *if*.) A standard error is a claim about other datasets, and these can be made.
 #
 # Now by column.
 #
@@ -877,8 +879,8 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 #   stays, an accident moves.
 # - Every accident leaves a trace that can be checked without knowing the truth. Run the check before you report.
 #
-# **Next:** [02](../02_propensity_opt_in/psm_demo.ipynb) takes up agent mode. Users who choose it differ from the others, and
-# engagement tier is the recorded reason: can a fair comparison be built on what was recorded?
+# **Next:** [02](../02_propensity_opt_in/psm_demo.ipynb) takes up agent mode. Users who choose it differ from the
+# others, and engagement tier is the recorded reason: can a fair comparison be built on what was recorded?
 #
 # ## References
 #
@@ -901,18 +903,19 @@ heavy users choose agent mode more often, and complete more tasks with or withou
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). `d = simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` (light,
-#    medium, heavy) lets light users opt in most. Predict the sign of the naive difference before you compute it (section 4 has what you need). You are
-#    right if `difference` gives a value between −0.05 and −0.005 and `within_tiers` one within 0.02 of 0.08.
+# 1. **Change a constant** (5 minutes). `d = simulate(1, world=World(opt_in_rate=(0.65, 0.35, 0.12)))` (light, medium,
+#    heavy) lets light users opt in most. Predict the sign of the naive difference before you compute it (section 4 has
+#    what you need). You are right if `difference` gives a value between −0.05 and −0.005 and `within_tiers` one within
+#    0.02 of 0.08.
 # 2. **Break an assumption** (15 minutes). `World(hidden_opt_in=0.20, hidden_effect=0.10)` adds a trait that drives both
 #    opting in and completing, and that no column records. By how much does `within_tiers` miss 0.08? You are right if
 #    your mean over 20 seeds lies between 0.095 and 0.110. Then let `diagnostics` of section 8 look at the same 20
 #    datasets, and at 20 without the trait. You are right if none of the three checks
 #    moves by more than 3.5 of the standard errors of its move. Why can none see it?
-# 3. **Design something new** (20 minutes). What does one more completed task cost with agent mode? No column says. `cost_usd`
-#    is an outcome too: measure what agent mode costs per user, naively (`difference`) and within tiers
-#    (`within_tiers(arrays, outcome="cost_usd")`), and divide each by the effect on completion, measured in the same way.
-#    You are right if the within-tier cost is within \$0.0005 of what the generator charges (2 minutes at \$0.002 plus
-#    \$0.015, so \$0.019), and the naive cost is above it, yet the naive ratio is below \$0.12 and the within-tier ratio
-#    above \$0.18. Then repeat the within-tier ratio on 20 fresh datasets: you are right if its mean lies between \$0.22
-#    and \$0.26 and its standard deviation between \$0.01 and \$0.03. Which of its two parts makes it scatter?
+# 3. **Design something new** (20 minutes). What does one more completed task cost with agent mode? No column says.
+#    `cost_usd` is an outcome too: measure what agent mode costs per user, naively (`difference`) and within tiers
+#    (`within_tiers(arrays, outcome="cost_usd")`), and divide each by the effect on completion, measured in the same
+#    way. You are right if the within-tier cost is within \$0.0005 of what the generator charges (2 minutes at \$0.002
+#    plus \$0.015, so \$0.019), and the naive cost is above it, yet the naive ratio is below \$0.12 and the within-tier
+#    ratio above \$0.18. Then repeat the within-tier ratio on 20 fresh datasets: you are right if its mean lies between
+#    \$0.22 and \$0.26 and its standard deviation between \$0.01 and \$0.03. Which of its two parts makes it scatter?

@@ -9,12 +9,12 @@
 # %% [markdown]
 # # 01 · Solutions
 #
-# The three exercises that close [naive_vs_truth_demo.ipynb](naive_vs_truth_demo.ipynb), worked through. Each begins with the task and its
-# stated answer in italics, computes that answer, asserts it, and then explains it. Write your own number down first: what you
-# remember of an exercise is the moment at which you were wrong.
+# The three exercises that close [naive_vs_truth_demo.ipynb](naive_vs_truth_demo.ipynb), worked through. Each begins
+# with the task and its stated answer in italics, computes that answer, asserts it, and then explains it. Write your own
+# number down first: what you remember of an exercise is the moment at which you were wrong.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script without
-# running the rest of it; in the tutorial itself you have them already.
+# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
+# without running the rest of it; in the tutorial itself you have them already.
 
 # %%
 import sys
@@ -46,9 +46,9 @@ arrays["tier"] = logs["engagement_tier"].map(TIERS.index).to_numpy()
 # *Light users opt in most. Predict the sign of the naive difference. Right: `difference` between −0.05 and −0.005, and
 # `within_tiers` within 0.02 of 0.08.*
 #
-# The identity of section 4 says what to look at: the naive number is the ATT plus the selection bias. The ATT is still about
-# +0.08. The selection bias has turned round: those who opt in are now mostly light users, who complete less. It only
-# remains to see which of the two is larger, and for that the table at the end of section 4 is enough: its column
+# The identity of section 4 says what to look at: the naive number is the ATT plus the selection bias. The ATT is still
+# about +0.08. The selection bias has turned round: those who opt in are now mostly light users, who complete less. It
+# only remains to see which of the two is larger, and for that the table at the end of section 4 is enough: its column
 # of completions, and the new rates.
 
 # %%
@@ -70,12 +70,12 @@ assert min(per_tier) > 0
 
 # %% [markdown]
 # The selection bias wins, and a feature that helps **every single user** looks harmful. (The sum differs from the naive
-# number by sampling noise.) Within each tier the difference is positive; pooled over the tiers it is negative, because the
-# opted-in side now holds most of the light users, who complete less whatever they choose. This is Simpson's paradox, and
-# the identity takes the mystery out of it.
+# number by sampling noise.) Within each tier the difference is positive; pooled over the tiers it is negative, because
+# the opted-in side now holds most of the light users, who complete less whatever they choose. This is Simpson's
+# paradox, and the identity takes the mystery out of it.
 #
-# For a decision: the team would switch agent mode off, with 50,000 users to back it up. Nothing in the outcome gives the
-# mistake away. The table of who opts in (section 4) does, and it takes one line.
+# For a decision: the team would switch agent mode off, with 50,000 users to back it up. Nothing in the outcome gives
+# the mistake away. The table of who opts in (section 4) does, and it takes one line.
 
 # %% [markdown]
 # ## 2. Break an assumption
@@ -83,8 +83,8 @@ assert min(per_tier) > 0
 # *A trait that no column records drives opting in and completing. Right: the mean of `within_tiers` over 20 seeds lies
 # between 0.095 and 0.110, and no check of `diagnostics` moves by more than noise.*
 #
-# Comparing within tiers closes the back door through the tier. The trait opens a second one beside it, and what is in no
-# column cannot be held fixed. We draw each seed twice, with the trait and without it, and look at both.
+# Comparing within tiers closes the back door through the tier. The trait opens a second one beside it, and what is in
+# no column cannot be held fixed. We draw each seed twice, with the trait and without it, and look at both.
 
 
 # %%
@@ -103,9 +103,10 @@ for name, m, e in zip(("without the trait", "with the trait"), mean[:, 0], error
 assert abs(mean[0, 0] - 0.08) < 3.5 * error[0, 0] and 0.095 < mean[1, 0] < 0.110
 
 # %% [markdown]
-# With the trait the estimate misses 0.08 by two points on average, and more users would not help. The size can be worked
-# out on paper. Within a tier, the users with the trait are a larger share of those who opted in than of the others, and
-# each brings 0.10 of completion with them. Opting in goes from a rate $r$ to $r+0.20$ for the 30 % of users who have it:
+# With the trait the estimate misses 0.08 by two points on average, and more users would not help. The size can be
+# worked out on paper. Within a tier, the users with the trait are a larger share of those who opted in than of the
+# others, and each brings 0.10 of completion with them. Opting in goes from a rate $r$ to $r+0.20$ for the 30 % of users
+# who have it:
 
 # %%
 rate, share = np.array(World.opt_in_rate), np.array(World.tier_share)
@@ -130,10 +131,10 @@ for name, m, e in zip(diagnostics(arrays), change, error, strict=True):
 assert np.all(np.abs(change) < 3.5 * error)
 
 # %% [markdown]
-# *Why can none see it?* Each check of section 8 compares users who should be alike: two waves, two seasons, two levels of
-# confidence. The trait is spread evenly over all of these. It differs between those who opted in and those who did not, and
-# there the logs hold nothing to compare: the same users, without agent mode, were never observed. (The first check fails
-# in both worlds alike, because of the waves' offset.)
+# *Why can none see it?* Each check of section 8 compares users who should be alike: two waves, two seasons, two levels
+# of confidence. The trait is spread evenly over all of these. It differs between those who opted in and those who did
+# not, and there the logs hold nothing to compare: the same users, without agent mode, were never observed. (The first
+# check fails in both worlds alike, because of the waves' offset.)
 #
 # So "all checks pass" is a statement about the checks that exist. For choices by users, ask how strong a hidden trait
 # would have to be to overturn the decision (notebook 02 does), or randomize: offer the feature to a random half.
@@ -141,8 +142,8 @@ assert np.all(np.abs(change) < 3.5 * error)
 # %% [markdown]
 # ## 3. Design something new
 #
-# *What does one more completed task cost? Right: within tiers a cost within \$0.0005 of \$0.019; the naive cost above it,
-# and yet the naive ratio below \$0.12 and the within-tier ratio above \$0.18; over 20 fresh datasets a mean between
+# *What does one more completed task cost? Right: within tiers a cost within \$0.0005 of \$0.019; the naive cost above
+# it, and yet the naive ratio below \$0.12 and the within-tier ratio above \$0.18; over 20 fresh datasets a mean between
 # \$0.22 and \$0.26 with a standard deviation between \$0.01 and \$0.03.*
 #
 # A ratio of two effects is only as good as the worse of them. So measure both effects by the same comparison.
@@ -182,9 +183,9 @@ for name, m, s in zip(("cost per user", "effect", "ratio"), mean, sd, strict=Tru
 assert 0.22 < mean[2] < 0.26 and 0.01 < sd[2] < 0.03 and sd[0] / mean[0] < 0.01 < sd[1] / mean[1]
 
 # %% [markdown]
-# *Which part makes it scatter?* The effect on completion, alone. Costs differ little from user to user, while a completion is a
-# yes or a no, and its effect is the small difference of two large shares. Recording the cost more precisely would be work
-# for nothing.
+# *Which part makes it scatter?* The effect on completion, alone. Costs differ little from user to user, while a
+# completion is a yes or a no, and its effect is the small difference of two large shares. Recording the cost more
+# precisely would be work for nothing.
 #
-# The dashboard would sell agent mode at 10 cents per additional task. It costs about 24. Whether that is a good price is a
-# question for the product; the answer turns around if a task is worth something in between.
+# The dashboard would sell agent mode at 10 cents per additional task. It costs about 24. Whether that is a good price
+# is a question for the product; the answer turns around if a task is worth something in between.

@@ -32,8 +32,8 @@
 # it seems to, and how to say how strong a hidden confounder would have to be. **You need:** logistic regression,
 # standard errors, and the idea of a confounder (notebook 01). **Run time:** under 20 seconds.
 #
-# The notebook follows an article by Rudrendu Paul (freeCodeCamp, 2026):
-# [Product Experimentation with Propensity Scores](https://www.freecodecamp.org/news/product-experimentation-with-propensity-scores-causal-inference-for-llm-based-features-in-python).
+# The notebook follows an article by Rudrendu Paul (freeCodeCamp, 2026): [Product Experimentation with Propensity
+# Scores](https://www.freecodecamp.org/news/product-experimentation-with-propensity-scores-causal-inference-for-llm-based-features-in-python).
 # The question and the published numbers are his; the text and the code here are our own.
 
 # %% [markdown]
@@ -302,8 +302,8 @@ assert not published or round(opted_in.mean(), 3) == 0.269
 # ## 4. Weight: make the two groups look alike
 #
 # Every user gets a weight that undoes the selection. A user with score 0.12 who opted in anyway stands for all those of
-# the same kind who did not: **inverse probability weighting** (IPW). Which population the weighted groups resemble is our
-# choice, through a **tilt** $h(e)$ (Li, Morgan and Zaslavsky 2018):
+# the same kind who did not: **inverse probability weighting** (IPW). Which population the weighted groups resemble is
+# our choice, through a **tilt** $h(e)$ (Li, Morgan and Zaslavsky 2018):
 #
 # $$w_1 = \frac{h(e)}{e}, \qquad w_0 = \frac{h(e)}{1-e}, \qquad
 #   \hat\tau = \frac{\sum_{D=1} w_1 Y}{\sum_{D=1} w_1} - \frac{\sum_{D=0} w_0 Y}{\sum_{D=0} w_0}.$$
@@ -548,8 +548,8 @@ assert not published or (0.10 < scarce < 0.104 and 2100 < surplus < 2300)
 # ## 6. Check the balance, all of it
 #
 # Weights and matches are a means; the end is that the two groups look alike. The usual measure is the **standardized
-# mean difference** (SMD, Austin 2009): the difference of the groups' (weighted) means, in units of the standard deviation
-# before weighting,
+# mean difference** (SMD, Austin 2009): the difference of the groups' (weighted) means, in units of the standard
+# deviation before weighting,
 #
 # $$\text{SMD} = \frac{\bar x_1-\bar x_0}{\sqrt{(s_1^2+s_0^2)/2}}.$$
 #
@@ -953,10 +953,11 @@ if published:
 
 
 # %% [markdown]
-# The estimate is two and a half points too high, and hardly an interval holds the truth. Most people expect the balance table to
-# show at least a trace of that, since the curious are far more common among those who opted in. It is spotless: the
-# weights balance what they know, and the table looks at the same columns. **No check on these columns can see it.**
-# What helps is knowing the product (which traits drive both?), recording them, and a sensitivity analysis (section 13).
+# The estimate is two and a half points too high, and hardly an interval holds the truth. Most people expect the balance
+# table to show at least a trace of that, since the curious are far more common among those who opted in. It is
+# spotless: the weights balance what they know, and the table looks at the same columns. **No check on these columns can
+# see it.** What helps is knowing the product (which traits drive both?), recording them, and a sensitivity analysis
+# (section 13).
 #
 # ### Failure 2: hardly any overlap
 #
@@ -1351,7 +1352,7 @@ assert not published or len(aggregate) == 22_302
 #    adds 0.15 to their probability of opting in. On the users of
 #    `simulate(s, world=World(hidden_opt_in=0.20, hidden_effect=0.10))` draw new opt-ins with probability rate +
 #    0.20·hidden + 0.15·hint and outcomes with probability base + 0.08·opt-in + 0.10·hidden, both clipped at 0.99. (Rate
-#    and base of a user's tier: `World.opt_in_rate`, `World.base_rate`; `with_spillover` shows how.) The hint can only work through opting in, so divide the coin's effect on completing by
-#    its effect on opting in (the Wald estimator). You are right if its mean over 100 seeds lies between 0.065 and 0.095
-#    while IPW gives more than 0.095, and if its SD is four to eight times that of IPW: that is what freedom from bias
-#    costs here.
+#    and base of a user's tier: `World.opt_in_rate`, `World.base_rate`; `with_spillover` shows how.) The hint can only
+#    work through opting in, so divide the coin's effect on completing by its effect on opting in (the Wald estimator).
+#    You are right if its mean over 100 seeds lies between 0.065 and 0.095 while IPW gives more than 0.095, and if its
+#    SD is four to eight times that of IPW: that is what freedom from bias costs here.

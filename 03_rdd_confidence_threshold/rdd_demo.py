@@ -28,21 +28,22 @@
 # (pp: percentage points.) The naive number is the closest of the three, and that is a property of this world, not of
 # the method: one changed constant sends it far off, and the other two stay.
 #
-# **You will do:** draw the regression-discontinuity plot, fit it by hand, try to break it with checks that can really fail,
-# then measure on thousands of fresh datasets how far its intervals can be trusted, and break it in five ways.
-# **You will learn:** what a threshold identifies and for whom, local linear regression with HC3 errors, bandwidth and bias,
-# bias-corrected inference, density and placebo tests, fuzzy designs. **You need:** linear regression and standard
+# **You will do:** draw the regression-discontinuity plot, fit it by hand, try to break it with checks that can really
+# fail, then measure on thousands of fresh datasets how far its intervals can be trusted, and break it in five ways.
+# **You will learn:** what a threshold identifies and for whom, local linear regression with HC3 errors, bandwidth and
+# bias, bias-corrected inference, density and placebo tests, fuzzy designs. **You need:** linear regression and standard
 # errors. **Run time:** under 15 seconds.
 #
-# This notebook follows
-# [an article by Rudrendu Paul](https://www.freecodecamp.org/news/gen-ai-product-experimentation-with-regression-discontinuity-design)
+# This notebook follows [an article by Rudrendu
+# Paul](https://www.freecodecamp.org/news/gen-ai-product-experimentation-with-regression-discontinuity-design)
 # (freeCodeCamp, 2026): it reproduces every number printed there, and then asks what the article could not, because the
 # truth was not on the page.
 
 # %% [markdown]
 # ## 1. Set up
 #
-# The dataset is synthetic: `data/generate_data.py` made it, so the true effect is known and the estimates can be judged.
+# The dataset is synthetic: `data/generate_data.py` made it, so the true effect is known and the estimates can be
+# judged.
 
 # %%
 import sys
@@ -83,9 +84,9 @@ N_DATASETS = 5000  # of 50,000 users each
 N_FAILURE = 500  # datasets per broken world
 
 # %% [markdown]
-# `CUTOFF` is the router's threshold. One style for all figures of the series: orange is treated (premium), blue is control (cheap), green is the truth, grey
-# is the naive number and black the estimate. `show` stores a figure as a PNG file and displays that file, with a
-# description for readers who cannot see it.
+# `CUTOFF` is the router's threshold. One style for all figures of the series: orange is treated (premium), blue is
+# control (cheap), green is the truth, grey is the naive number and black the estimate. `show` stores a figure as a PNG
+# file and displays that file, with a description for readers who cannot see it.
 
 # %%
 COLOR = {"treated": "#D55E00", "control": "#0072B2", "truth": "#009E73",
@@ -148,25 +149,26 @@ print(f"true effect: {truth:.4f} within 0.01 of the threshold, {effect.mean():.4
 assert not published or (naive[1] < truth < naive[2] and round(truth, 3) == 0.06)
 
 # %% [markdown]
-# The article says that a naive number so near the truth (+0.0632 for an effect of 0.06) is a coincidence. In *this* dataset
-# it is no accident of sampling. The generator lets nothing but routing depend on confidence, so the two groups differ
-# in the model and in nothing else; the naive number is unbiased here by construction, and more precise than anything
-# below. What is right is the article's suspicion: you can't know that from the logs. In a real product confidence goes with
-# difficulty, and difficulty with completion. Section 10 adds exactly that to the world, and the naive number falls over.
+# The article says that a naive number so near the truth (+0.0632 for an effect of 0.06) is a coincidence. In *this*
+# dataset it is no accident of sampling. The generator lets nothing but routing depend on confidence, so the two groups
+# differ in the model and in nothing else; the naive number is unbiased here by construction, and more precise than
+# anything below. What is right is the article's suspicion: you can't know that from the logs. In a real product
+# confidence goes with difficulty, and difficulty with completion. Section 10 adds exactly that to the world, and the
+# naive number falls over.
 
 # %% [markdown]
 # ## 3. What a threshold identifies
 #
-# A query just below 0.85 and one just above are as good as equally hard, and one of them got the premium model. Let $X$ be confidence, the **running variable**,
-# $c=0.85$ the threshold, and $Y(1)$, $Y(0)$ what a user would do with and without the premium model. If the two average
-# curves $E[Y(1)\mid X=x]$ and $E[Y(0)\mid X=x]$ have no jump at $c$, then the jump in what we observe is the effect
-# there (Hahn, Todd and van der Klaauw 2001):
+# A query just below 0.85 and one just above are as good as equally hard, and one of them got the premium model. Let $X$
+# be confidence, the **running variable**, $c=0.85$ the threshold, and $Y(1)$, $Y(0)$ what a user would do with and
+# without the premium model. If the two average curves $E[Y(1)\mid X=x]$ and $E[Y(0)\mid X=x]$ have no jump at $c$, then
+# the jump in what we observe is the effect there (Hahn, Todd and van der Klaauw 2001):
 #
 # $$\tau = \lim_{x \uparrow c} E[Y \mid X=x] - \lim_{x \downarrow c} E[Y \mid X=x] = E[Y(1)-Y(0) \mid X=c].$$
 #
 # Below the threshold is treated here, hence the order. Two things to notice. The groups need not be alike, only their
-# curves continuous: no matching, no list of confounders. And $\tau$ is an effect **at** $c$, on users at the threshold, and
-# says nothing yet about the rest.
+# curves continuous: no matching, no list of confounders. And $\tau$ is an effect **at** $c$, on users at the threshold,
+# and says nothing yet about the rest.
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.4))
@@ -190,16 +192,16 @@ show(figure, "schematic",
      "the threshold an arrow spans the vertical gap between the lines: the effect.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 1. A schematic, not data. Solid: what is observed. Dotted: what would have happened otherwise. Both solid lines reach
-# the threshold, so the gap there can be measured; everywhere else one of the two is missing. Note that the naive
-# comparison, all orange against all blue, would mix the gap with the slopes.*
+# *Figure 1. A schematic, not data. Solid: what is observed. Dotted: what would have happened otherwise. Both solid
+# lines reach the threshold, so the gap there can be measured; everywhere else one of the two is missing. Note that the
+# naive comparison, all orange against all blue, would mix the gap with the slopes.*
 
 # %% [markdown]
 # ## 4. Draw it first
 #
 # The article goes from the data to a regression table. The picture comes first: completion rate by confidence, in bins
-# that do not straddle the threshold. Confidence has four decimals, so we bin on whole numbers (ten-thousandths), where no
-# floating-point edge can misplace a row.
+# that do not straddle the threshold. Confidence has four decimals, so we bin on whole numbers (ten-thousandths), where
+# no floating-point edge can misplace a row.
 
 # %%
 tenthousandths = np.rint(confidence * 10_000).astype(int)
@@ -210,14 +212,14 @@ print(pd.DataFrame({"users": users, "completion": rate.round(3)})[82:88].to_stri
 
 
 # %% [markdown]
-# Now the estimator. Within a window of half-width $h$ around $c$ (the *bandwidth*), fit one line on each side, in a single
-# least-squares problem:
+# Now the estimator. Within a window of half-width $h$ around $c$ (the *bandwidth*), fit one line on each side, in a
+# single least-squares problem:
 #
 # $$Y_i = \beta_0 + \tau B_i + \beta_1 (X_i-c) + \beta_2 B_i (X_i-c) + \varepsilon_i, \qquad B_i = 1[X_i<c].$$
 #
-# With the centred $X_i-c$, the coefficient of $B_i$ is the gap between the lines at the threshold. Completion is 0 or 1, so
-# the errors' variance differs from user to user, and the standard error must allow for it. HC3 divides each residual by
-# one minus its leverage $h_i$ before squaring (MacKinnon and White 1985):
+# With the centred $X_i-c$, the coefficient of $B_i$ is the gap between the lines at the threshold. Completion is 0 or
+# 1, so the errors' variance differs from user to user, and the standard error must allow for it. HC3 divides each
+# residual by one minus its leverage $h_i$ before squaring (MacKinnon and White 1985):
 #
 # $$\hat V = (X'X)^{-1} \Big(\sum_i x_i x_i' \frac{e_i^2}{(1-h_i)^2}\Big) (X'X)^{-1}.$$
 
@@ -264,13 +266,13 @@ assert not published or (late_low < truth < late_high and round(naive[2] - naive
 
 
 # %% [markdown]
-# Most people scale the naive width by $\sqrt{50000/21689}=1.5$. It is 2.47 times as wide, because the end point of a fitted line
-# is far less certain than a mean: with evenly spread data its variance is four times that of the mean of the same
-# users. That is the price of a comparison that does not need the groups to be alike.
+# Most people scale the naive width by $\sqrt{50000/21689}=1.5$. It is 2.47 times as wide, because the end point of a
+# fitted line is far less certain than a mean: with evenly spread data its variance is four times that of the mean of
+# the same users. That is the price of a comparison that does not need the groups to be alike.
 #
 # At the threshold premium routing adds 5.5 points (interval 2.9 to 8.0). The article describes its window as
-# $[0.75, 0.95)$; its code compares strictly, so the rows at exactly 0.75 are out. That changes nothing that matters, but
-# it is how the count of users comes out right.
+# $[0.75, 0.95)$; its code compares strictly, so the rows at exactly 0.75 are out. That changes nothing that matters,
+# but it is how the count of users comes out right.
 #
 # Both fits and their bands, on top of the bins:
 
@@ -308,14 +310,15 @@ show(figure, "rd_plot",
      "gap of five and a half points at the threshold; dashed quadratics agree.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 2. The picture of the method. Points: completion in one-point bins, with 95 % intervals. Solid: the local linear fit
-# (bandwidth 0.10) with its pointwise 95 % band. Dashed: the quadratic fit of section 6. The step at 0.85 is visible before
-# any table is printed; so is how noisy single bins are.*
+# *Figure 2. The picture of the method. Points: completion in one-point bins, with 95 % intervals. Solid: the local
+# linear fit (bandwidth 0.10) with its pointwise 95 % band. Dashed: the quadratic fit of section 6. The step at 0.85 is
+# visible before any table is printed; so is how noisy single bins are.*
 
 # %% [markdown]
 # ## 5. Bandwidth: bias against variance
 #
-# A wide window has many users and trusts the line far from the threshold; a narrow one has few and trusts it only nearby.
+# A wide window has many users and trusts the line far from the threshold; a narrow one has few and trusts it only
+# nearby.
 #
 # The article tries four.
 
@@ -329,8 +332,8 @@ print(shown.to_string())
 assert not published or sweep["effect"].between(0.054, 0.064).all()
 
 # %% [markdown]
-# All four estimates lie between 0.054 and 0.064. It is tempting to call that robust. But the windows are nested: every user
-# in the narrow one is in all the others. Section 10 measures how much of the agreement is mere overlap.
+# All four estimates lie between 0.054 and 0.064. It is tempting to call that robust. But the windows are nested: every
+# user in the narrow one is in all the others. Section 10 measures how much of the agreement is mere overlap.
 
 # %% [markdown]
 # ## 6. Functional form
@@ -347,18 +350,18 @@ print(f"parameters: {design(np.zeros(1), 1).shape[1]} and {design(np.zeros(1), 2
 assert not published or (abs(quadratic - late) < 0.0022 and round(quadratic_se / late_se, 1) == 1.5)
 
 # %% [markdown]
-# The article says the quadratic has four extra parameters. It has two (a squared term for each side), six in all against
-# four. They cost half as much error again: 0.0196 against 0.0131. The two estimates differ by 0.0022, far less than
-# either error. We come back to the quadratic in section 12, where it turns out to be the heart of modern practice: a linear
-# fit *with its bias estimated and removed*. For higher orders than two, don't: they chase noise at the edge (Gelman and
-# Imbens 2019).
+# The article says the quadratic has four extra parameters. It has two (a squared term for each side), six in all
+# against four. They cost half as much error again: 0.0196 against 0.0131. The two estimates differ by 0.0022, far less
+# than either error. We come back to the quadratic in section 12, where it turns out to be the heart of modern practice:
+# a linear fit *with its bias estimated and removed*. For higher orders than two, don't: they chase noise at the edge
+# (Gelman and Imbens 2019).
 
 # %% [markdown]
 # ## 7. Can users choose their side?
 #
-# If people (or a prompt template, or an upstream retry) can push a query across the threshold, the users just below are no
-# longer comparable with those just above. Sorting leaves a trace: too many on one side. The article counts users in five
-# two-point bins around 0.85.
+# If people (or a prompt template, or an upstream retry) can push a query across the threshold, the users just below are
+# no longer comparable with those just above. Sorting leaves a trace: too many on one side. The article counts users in
+# five two-point bins around 0.85.
 
 # %%
 five = {f"[0.{a}, 0.{a + 2})": int(users[a : a + 2].sum()) for a in range(80, 90, 2)}
@@ -394,16 +397,17 @@ show(figure, "density",
      "black lines above; the middle one spans the threshold.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 3. How confidence is distributed. Orange: routed to premium. Black: the article's five bins. The middle one runs
-# from 0.84 to 0.86, across the threshold.*
+# *Figure 3. How confidence is distributed. Orange: routed to premium. Black: the article's five bins. The middle one
+# runs from 0.84 to 0.86, across the threshold.*
 #
-# The article says these five counts would reveal manipulation. They can't: users who slip from just above 0.85 to just below stay in the
-# same bin, $[0.84, 0.86)$. Splitting that bin at the threshold gives 1,197 below and 1,138 above, a difference of 1.2
-# standard errors. (A falling density explains part of that, so this quick $z$ is a first look; the proper test fits the
-# density on each side, and waits in section 12.) Section 11 makes manipulated data and watches both checks.
+# The article says these five counts would reveal manipulation. They can't: users who slip from just above 0.85 to just
+# below stay in the same bin, $[0.84, 0.86)$. Splitting that bin at the threshold gives 1,197 below and 1,138 above, a
+# difference of 1.2 standard errors. (A falling density explains part of that, so this quick $z$ is a first look; the
+# proper test fits the density on each side, and waits in section 12.) Section 11 makes manipulated data and watches
+# both checks.
 #
-# One more detail of the count: the article's bin edges are floats, where 0.80 + 0.02 comes out a hair above 0.82, and taking that
-# literally counts the rows at exactly 0.82 twice. Whole numbers give the published 2,461.
+# One more detail of the count: the article's bin edges are floats, where 0.80 + 0.02 comes out a hair above 0.82, and
+# taking that literally counts the rows at exactly 0.82 twice. Whole numbers give the published 2,461.
 #
 # **A second look at the threshold itself.** The router decided on the full confidence, and the logs round it to four
 # decimals.
@@ -426,9 +430,9 @@ if published:
 #
 # The article resamples users 500 times and refits, for each specification. Done row by row that is thousands of
 # regressions. **A bootstrap sample is how often each row was drawn**, and rows with the same confidence and outcome are
-# interchangeable, so we count *cells* (a confidence value, an outcome). The normal equations $X'X$ and $X'y$ are sums over cells
-# of count times a fixed row of products: all samples at once are one matrix product. The draws are the article's own, so
-# are the digits.
+# interchangeable, so we count *cells* (a confidence value, an outcome). The normal equations $X'X$ and $X'y$ are sums
+# over cells of count times a fixed row of products: all samples at once are one matrix product. The draws are the
+# article's own, so are the digits.
 
 # %%
 def bootstrap(x, y, bandwidth, degrees, seed, draws):
@@ -515,11 +519,11 @@ assert not published or same.all()
 # %% [markdown]
 # ## 10. Is the answer honest?
 #
-# One dataset is one draw. To judge an interval we need many, and confidence gives us a fast way to make them: the generator
-# draws it from a Beta(5, 2), independently of everything else. So the numbers of users in narrow cells of confidence are
-# multinomial, and the completions in each cell binomial. We draw these counts and skip the users. (A test of the series
-# holds such datasets against `generate`.) Cells are 0.0005 wide and none crosses the threshold; all queries below 0.65,
-# which is outside every window, share one.
+# One dataset is one draw. To judge an interval we need many, and confidence gives us a fast way to make them: the
+# generator draws it from a Beta(5, 2), independently of everything else. So the numbers of users in narrow cells of
+# confidence are multinomial, and the completions in each cell binomial. We draw these counts and skip the users. (A
+# test of the series holds such datasets against `generate`.) Cells are 0.0005 wide and none crosses the threshold; all
+# queries below 0.65, which is outside every window, share one.
 
 # %%
 def confidence_cells():
@@ -578,8 +582,8 @@ print("counts per cell give the same effects and the same errors")
 
 
 # %% [markdown]
-# Now two worlds. In the first, nothing but routing depends on confidence, as in our logs. In the second, completion also
-# rises with confidence, by 0.30 per unit: easy queries go well. The effect is 0.06 in both.
+# Now two worlds. In the first, nothing but routing depends on confidence, as in our logs. In the second, completion
+# also rises with confidence, by 0.30 per unit: easy queries go well. The effect is 0.06 in both.
 
 # %%
 def naive_cells(counts):
@@ -642,11 +646,11 @@ if published:
 # %% [markdown]
 # - **In this world every row is honest**: means at 0.06, coverage at 0.95 within the Monte Carlo error, the naive one
 #   included, and it is the most precise of all.
-# - **In the sloped world the naive number is negative and never covers**: the premium model, which helps, looks harmful,
-#   because it gets the hard queries. The RDD rows do not notice. You can't tell from one dataset's naive number which of
-#   the two worlds you live in; that is why one does not report it.
-# - **A stable sweep is weak evidence.** The estimates at 0.10 and 0.20 correlate 0.81, because they share users. Agreement
-#   of four numbers that must agree says little.
+# - **In the sloped world the naive number is negative and never covers**: the premium model, which helps, looks
+#   harmful, because it gets the hard queries. The RDD rows do not notice. You can't tell from one dataset's naive
+#   number which of the two worlds you live in; that is why one does not report it.
+# - **A stable sweep is weak evidence.** The estimates at 0.10 and 0.20 correlate 0.81, because they share users.
+#   Agreement of four numbers that must agree says little.
 # - **Power.** At bandwidth 0.10 an effect of 0.06 is nearly always found. The smallest effect found with power 0.80
 #   is 0.036. Compute that *before* reading a null result as "the premium model does nothing".
 
@@ -674,8 +678,8 @@ show(figure, "honest",
      "is narrow and centred on 6 in one world, and near minus 1 in the other.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 4. Each dot is one fresh dataset (150 shown per cloud). Upper cloud of each row: the world of our logs. Lower: the
-# sloped world, same effect. Only the naive row moves. At the right: coverage in the two worlds.*
+# *Figure 4. Each dot is one fresh dataset (150 shown per cloud). Upper cloud of each row: the world of our logs. Lower:
+# the sloped world, same effect. Only the naive row moves. At the right: coverage in the two worlds.*
 
 # %% [markdown]
 # ## 11. When it fails
@@ -685,8 +689,8 @@ show(figure, "honest",
 #
 # ### Failure 1: users move across the threshold
 #
-# Suppose 30 % of users are motivated: they complete 0.15 more often than the rest, and when their query has a confidence in
-# $[0.85, 0.86)$ they rephrase until it is 0.01 lower, and get the premium model.
+# Suppose 30 % of users are motivated: they complete 0.15 more often than the rest, and when their query has a
+# confidence in $[0.85, 0.86)$ they rephrase until it is 0.01 lower, and get the premium model.
 #
 # **Predict, then run.** By how many points will the estimate be off, and in which direction? And if it were the
 # *unmotivated* who move, users who complete 0.15 less often than the rest?
@@ -747,17 +751,17 @@ if published:
     assert abs(per_dataset / expected - 1) < 0.01
 
 # %% [markdown]
-# Section 7 said that the article's five counts cannot see this: movers leave and arrive within $[0.84, 0.86)$, so all five are
-# exactly what they would have been. Counting on each side of the threshold sees it in every dataset. **The bin that
-# straddles the threshold is the one bin that must not exist.**
+# Section 7 said that the article's five counts cannot see this: movers leave and arrive within $[0.84, 0.86)$, so all
+# five are exactly what they would have been. Counting on each side of the threshold sees it in every dataset. **The bin
+# that straddles the threshold is the one bin that must not exist.**
 #
-# The estimate is biased, and its direction follows who moves: upwards with motivated users, downwards with unmotivated ones.
-# Most people get the direction right and the size too small, since only three users in ten move, and only from one bin of a
-# hundredth. But a line is most sensitive at its end, and that is where they moved: two and a half points either way.
-# The article says to switch to a fuzzy design after finding manipulation. That design divides by the jump in
-# routing at the threshold, and here the jump is exactly 1: movers really do get the premium model. Fuzzy is the same
-# biased number. What helps is to know how far users can move: a *donut* that leaves out everything within 0.01 is unbiased
-# (and would not be, if they could move by 0.03).
+# The estimate is biased, and its direction follows who moves: upwards with motivated users, downwards with unmotivated
+# ones. Most people get the direction right and the size too small, since only three users in ten move, and only from
+# one bin of a hundredth. But a line is most sensitive at its end, and that is where they moved: two and a half points
+# either way. The article says to switch to a fuzzy design after finding manipulation. That design divides by the jump
+# in routing at the threshold, and here the jump is exactly 1: movers really do get the premium model. Fuzzy is the same
+# biased number. What helps is to know how far users can move: a *donut* that leaves out everything within 0.01 is
+# unbiased (and would not be, if they could move by 0.03).
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.2))
@@ -780,15 +784,16 @@ show(figure, "manipulation",
      "manipulation.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5. Manipulated data. The bars show the spike and the hole that sorting leaves; the two-point counts do not move.*
+# *Figure 5. Manipulated data. The bars show the spike and the hole that sorting leaves; the two-point counts do not
+# move.*
 #
 # ### Failure 2: something else changes at 0.85
 #
 # Suppose cheap-routed answers also carry a prompt with follow-up suggestions, worth +0.03 above the threshold, in all
 # weeks. The premium model is only switched on in week 10. After that the jump at 0.85 mixes the two policies, and no
-# check of the density or of the functional form can tell: both policies start at the same point. History can: before week 10
-# only the second policy jumps. Subtract the jump before from the jump after (*difference in discontinuities*; Grembi,
-# Nannicini and Troiano 2016).
+# check of the density or of the functional form can tell: both policies start at the same point. History can: before
+# week 10 only the second policy jumps. Subtract the jump before from the jump after (*difference in discontinuities*;
+# Grembi, Nannicini and Troiano 2016).
 
 # %%
 rng = np.random.default_rng(SEED_STUDY + 3)
@@ -811,20 +816,21 @@ if published:
 
 
 # %% [markdown]
-# Half of the effect is gone, and neither another bandwidth nor another degree would bring it back. The diagnostic is to ask who else uses the number 0.85, and to run
-# the same regression on a period or a group that the policy did not reach: it must show no jump. The rescue has its
-# price, a standard deviation of 0.034, since the ten weeks before hold few users.
+# Half of the effect is gone, and neither another bandwidth nor another degree would bring it back. The diagnostic is to
+# ask who else uses the number 0.85, and to run the same regression on a period or a group that the policy did not
+# reach: it must show no jump. The rescue has its price, a standard deviation of 0.034, since the ten weeks before hold
+# few users.
 #
 # ### Failure 3: the threshold is a suggestion
 #
-# Operators override the router. Call 30 % of queries hard in a way no column records; they are completed 0.20 less often.
-# Below the threshold 95 % get the premium model if hard and 70 % if not; above it, 40 % and 5 %. So routing jumps by less
-# than one, and who is overridden is related to the outcome.
+# Operators override the router. Call 30 % of queries hard in a way no column records; they are completed 0.20 less
+# often. Below the threshold 95 % get the premium model if hard and 70 % if not; above it, 40 % and 5 %. So routing
+# jumps by less than one, and who is overridden is related to the outcome.
 #
-# The jump in completion is now the effect times the jump in routing, so divide one by the other (the Wald ratio, or fuzzy
-# RDD). It is the effect on those whom the threshold moves (the compliers). Its standard error comes from one more regression, of
-# $Y-\hat\tau D$: that outcome jumps by exactly 0, and the error of its jump, over the jump in routing, is the
-# delta-method error of $\hat\tau$.
+# The jump in completion is now the effect times the jump in routing, so divide one by the other (the Wald ratio, or
+# fuzzy RDD). It is the effect on those whom the threshold moves (the compliers). Its standard error comes from one more
+# regression, of $Y-\hat\tau D$: that outcome jumps by exactly 0, and the error of its jump, over the jump in routing,
+# is the delta-method error of $\hat\tau$.
 
 # %%
 def overridden(rng, datasets, base):
@@ -869,8 +875,8 @@ if published:
 #
 # ### Failure 4: a bend near the threshold
 #
-# Let completion follow $+0.15\tanh((x-c)/0.06)$ on top: steep at the threshold, flat away from it, continuous at $c$. Nothing
-# jumps there but the effect.
+# Let completion follow $+0.15\tanh((x-c)/0.06)$ on top: steep at the threshold, flat away from it, continuous at $c$.
+# Nothing jumps there but the effect.
 #
 # **Predict, then run.** Linear and quadratic fits will disagree. Should you widen the window or narrow it?
 
@@ -957,21 +963,21 @@ show(figure, "curvature",
      "nearer.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6. Left: one dataset of the bent world. The wide fit (grey) cuts the corner on both sides, and its two lines meet the
-# threshold in the wrong order. Right: means over 500 datasets, with 1.96 standard deviations: as the window widens, the
-# linear estimate slides away from the truth while its error bar shrinks.*
+# *Figure 6. Left: one dataset of the bent world. The wide fit (grey) cuts the corner on both sides, and its two lines
+# meet the threshold in the wrong order. Right: means over 500 datasets, with 1.96 standard deviations: as the window
+# widens, the linear estimate slides away from the truth while its error bar shrinks.*
 #
-# Most people widen it, for more users should settle a dispute, and the article says so, too. That is backwards. The linear
-# fit is wrong *because* it reaches too far: at 0.20 it even has the wrong sign, with coverage 0 and the smallest standard deviation of all.
-# A bootstrap would call it the most trustworthy of the five. The right reading of a disagreement is "there is curvature
-# within this window": narrow it, or bend the fit. `rdrobust` does both by itself: it chooses a small window here (0.044
-# on average) and corrects for what curvature remains.
+# Most people widen it, for more users should settle a dispute, and the article says so, too. That is backwards. The
+# linear fit is wrong *because* it reaches too far: at 0.20 it even has the wrong sign, with coverage 0 and the smallest
+# standard deviation of all. A bootstrap would call it the most trustworthy of the five. The right reading of a
+# disagreement is "there is curvature within this window": narrow it, or bend the fit. `rdrobust` does both by itself:
+# it chooses a small window here (0.044 on average) and corrects for what curvature remains.
 
 # %% [markdown]
 # ### Failure 5: reading the number where it was not measured
 #
-# Let the premium model help more on harder queries: by 0.06 plus 0.25 for each unit of confidence below the threshold. The
-# jump at the threshold is still 0.06.
+# Let the premium model help more on harder queries: by 0.06 plus 0.25 for each unit of confidence below the threshold.
+# The jump at the threshold is still 0.06.
 
 # %%
 gain = EFFECT + 0.25 * (CUTOFF - GRID)  # effect at each confidence
@@ -983,9 +989,9 @@ print(f"true mean effect: premium-routed queries {on_premium:.3f}, cheap-routed 
 assert not published or (abs(local[0] - EFFECT) < 0.004 and round(on_premium, 3) == 0.108)
 
 # %% [markdown]
-# The RDD is right about 0.06, and the premium model's value on the queries it gets today is 0.108. "Premium routing is worth six
-# points" answers *should the threshold move a little?* It does not answer *should we switch the premium model off?* No
-# diagnostic can tell, for the missing curve is never observed. It is a limit, and it belongs in the report.
+# The RDD is right about 0.06, and the premium model's value on the queries it gets today is 0.108. "Premium routing is
+# worth six points" answers *should the threshold move a little?* It does not answer *should we switch the premium model
+# off?* No diagnostic can tell, for the missing curve is never observed. It is a limit, and it belongs in the report.
 #
 # **What to remember of the five:**
 #
@@ -1000,15 +1006,16 @@ assert not published or (abs(local[0] - EFFECT) < 0.004 and round(on_premium, 3)
 # %% [markdown]
 # ## 12. What you would ship
 #
-# No hand-picked bandwidth. `rdrobust` (Calonico, Cattaneo and Titiunik 2014) chooses the window that minimizes the expected
-# squared error, weighs users near the threshold more (a triangular kernel), **estimates the bias that curvature leaves in
-# the linear fit, subtracts it, and widens the interval for having estimated it**. Report the linear ("conventional")
-# estimate with that robust interval. It treats *above* as the treated side; our helper `robust` turns the sign.
+# No hand-picked bandwidth. `rdrobust` (Calonico, Cattaneo and Titiunik 2014) chooses the window that minimizes the
+# expected squared error, weighs users near the threshold more (a triangular kernel), **estimates the bias that
+# curvature leaves in the linear fit, subtracts it, and widens the interval for having estimated it**. Report the linear
+# ("conventional") estimate with that robust interval. It treats *above* as the treated side; our helper `robust` turns
+# the sign.
 #
 # Why the quadratic of section 6 matters: with one window for both steps, the bias-corrected linear estimate **is** the
-# quadratic one. (A linear fit's bias is the curvature it ignores; estimate that with a quadratic in the same window, and
-# subtracting it leaves the quadratic's value at the threshold.) The cell checks it, with a flat kernel and the article's
-# open window.
+# quadratic one. (A linear fit's bias is the curvature it ignores; estimate that with a quadratic in the same window,
+# and subtracting it leaves the quadratic's value at the threshold.) The cell checks it, with a flat kernel and the
+# article's open window.
 
 # %%
 ship = robust(completed, confidence)
@@ -1022,12 +1029,13 @@ print(f"bias-corrected linear {twin:.6f}, quadratic {quadratic:.6f}")
 assert abs(twin - quadratic) < 1e-6
 
 # %% [markdown]
-# The robust interval is centred on the bias-corrected value, not on the estimate, and it is nearly twice as wide as that of the
-# hand-picked window of 0.10. In this world, where the true lines are straight, that width is wasted; but that the lines
-# are straight is something only the generator knows.
+# The robust interval is centred on the bias-corrected value, not on the estimate, and it is nearly twice as wide as
+# that of the hand-picked window of 0.10. In this world, where the true lines are straight, that width is wasted; but
+# that the lines are straight is something only the generator knows.
 #
-# **Covariates that cannot have been affected must not jump** (users opt in before a query is routed). Same method, six of them as outcomes. And **placebo cutoffs**:
-# where nothing happens, nothing may jump. Each uses only the users on one side of 0.85, or the true jump would leak in.
+# **Covariates that cannot have been affected must not jump** (users opt in before a query is routed). Same method, six
+# of them as outcomes. And **placebo cutoffs**: where nothing happens, nothing may jump. Each uses only the users on one
+# side of 0.85, or the true jump would leak in.
 
 # %%
 heavy, light = (logs["engagement_tier"] == name for name in ("heavy", "light"))
@@ -1057,10 +1065,10 @@ if published:
     assert 0.05 < smallest < 0.06 and default["p"] < 0.05 and 0.4 < by_chance < 0.6
 
 # %% [markdown]
-# Thirteen checks. The smallest $p$ is 0.05, which thirteen independent honest checks produce about half of the time. The placebo
-# at 0.80 is the instructive one: $p=0.06$ with one way to estimate the variance, $p=0.025$ with the library's default. An analyst who
-# runs several versions and shows the one that passes (or the one that fails) has learned nothing. Fix the checks in
-# advance, count them, and look for a pattern, not for a star.
+# Thirteen checks. The smallest $p$ is 0.05, which thirteen independent honest checks produce about half of the time.
+# The placebo at 0.80 is the instructive one: $p=0.06$ with one way to estimate the variance, $p=0.025$ with the
+# library's default. An analyst who runs several versions and shows the one that passes (or the one that fails) has
+# learned nothing. Fix the checks in advance, count them, and look for a pattern, not for a star.
 
 # %%
 figure, axes = plt.subplots(figsize=(7.5, 3.3))
@@ -1080,11 +1088,13 @@ show(figure, "placebo",
      "0.85 lies above zero and holds the truth of 6 points.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 7. Bias-corrected jumps and robust 95 % intervals. Grey: placebo cutoffs. Black: the real one. Green: the truth.*
+# *Figure 7. Bias-corrected jumps and robust 95 % intervals. Grey: placebo cutoffs. Black: the real one. Green: the
+# truth.*
 #
-# **Density.** `rddensity` (Cattaneo, Jansson and Ma 2020) fits the density on each side. The article calls it the McCrary
-# test; McCrary's (2008) has the same purpose and another construction (bins first, then a local linear smoother).
-# **Donut** and **covariates** complete the set: pre-treatment covariates can't change what is estimated, only sharpen it.
+# **Density.** `rddensity` (Cattaneo, Jansson and Ma 2020) fits the density on each side. The article calls it the
+# McCrary test; McCrary's (2008) has the same purpose and another construction (bins first, then a local linear
+# smoother). **Donut** and **covariates** complete the set: pre-treatment covariates can't change what is estimated,
+# only sharpen it.
 
 # %%
 density = rddensity(confidence, c=CUTOFF).test
@@ -1100,8 +1110,8 @@ assert not published or (density["p_jk"] > 0.3 and 0.92 < adjusted["se"] / ship[
 # Nothing alarming: no sorting, the donuts stay near 0.05, and covariates take seven per cent off the standard error
 # (it was 0.0197 without).
 #
-# **The decision.** What a query costs is in the logs, too, and it jumps at the same place. Divide the price by the gain: that
-# is what one additional completed task costs when the threshold is moved a little.
+# **The decision.** What a query costs is in the logs, too, and it jumps at the same place. Divide the price by the
+# gain: that is what one additional completed task costs when the threshold is moved a little.
 
 # %%
 cost, cost_se, _ = rdd(confidence, logs["cost_usd"].to_numpy(), 0.10)
@@ -1113,9 +1123,8 @@ if published:
     assert round(cost, 4) == 0.0080 and round(cost / ship["conventional"], 2) == 0.12
 
 # %% [markdown]
-# (With five times the price, an extra \$0.0080 means \$0.002 for the cheap model and \$0.010 for the premium one. The interval turns
-# the effect's limits over; the cost's own error is small beside
-# that of the effect.)
+# (With five times the price, an extra \$0.0080 means \$0.002 for the cheap model and \$0.010 for the premium one. The
+# interval turns the effect's limits over; the cost's own error is small beside that of the effect.)
 #
 # The report for a stakeholder:
 
@@ -1142,9 +1151,10 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 # %% [markdown]
 # ### The same answer from a warehouse
 #
-# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. The local linear fit sees users
-# only through counts: how many had this confidence, and how many of them completed the task. One query makes the counts,
-# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
+# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. The local linear fit sees
+# users only through counts: how many had this confidence, and how many of them completed the task. One query makes the
+# counts, [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own
+# columns.
 
 # %%
 query = (ROOT / "03_rdd_confidence_threshold" / "aggregate.sql").read_text(encoding="utf-8")
@@ -1174,35 +1184,39 @@ assert np.allclose(aggregated, (late, late_se), rtol=0, atol=1e-10)
 assert not published or len(table) == 7_008
 
 # %% [markdown]
-# Estimate and error agree to ten decimals, and so would the bandwidth sweep, the quadratic, the donut and the counts below
-# and above the threshold: they look at confidence and completion only. The rows out are bounded by the number of different
-# values of confidence, however many users there are: 7,008 here, and at most 10,001 for a billion.
+# Estimate and error agree to ten decimals, and so would the bandwidth sweep, the quadratic, the donut and the counts
+# below and above the threshold: they look at confidence and completion only. The rows out are bounded by the number of
+# different values of confidence, however many users there are: 7,008 here, and at most 10,001 for a billion.
 #
 # **What is lost** is everything not in the table. A bootstrap of users survives: to draw users with replacement is to
-# draw the counts from a multinomial distribution. `rdrobust` and `rddensity` want rows; give them those near the threshold
-# (a WHERE), or repeat each value by its count. Covariates, costs and placebo outcomes each need a column of their own
-# in the query: a sum, and a sum of squares for what is not 0 or 1. And rounding must be finer than the bandwidth and
-# never cross the threshold.
+# draw the counts from a multinomial distribution. `rdrobust` and `rddensity` want rows; give them those near the
+# threshold (a WHERE), or repeat each value by its count. Covariates, costs and placebo outcomes each need a column of
+# their own in the query: a sum, and a sum of squares for what is not 0 or 1. And rounding must be finer than the
+# bandwidth and never cross the threshold.
 
 # %% [markdown]
 # ## Key ideas
 #
-# - A rule that treats everyone on one side of a threshold makes an experiment at the threshold, if nothing else jumps there.
+# - A rule that treats everyone on one side of a threshold makes an experiment at the threshold, if nothing else jumps
+#   there.
 # - Draw the plot first. A step you cannot see in the bins deserves suspicion.
 # - Bandwidth trades bias for variance. Interval width, and so the bootstrap, only knows the variance.
-# - When linear and quadratic disagree, narrow the window. Better: let the data choose it and use a bias-corrected interval.
-# - A diagnostic must be able to fail: no bin across the threshold, placebos on one side of it, the number of checks stated.
-# - The result is an effect at the threshold. It decides where to put the threshold, and not whether to have the feature.
+# - When linear and quadratic disagree, narrow the window. Better: let the data choose it and use a bias-corrected
+#   interval.
+# - A diagnostic must be able to fail: no bin across the threshold, placebos on one side of it, the number of checks
+#   stated.
+# - The result is an effect at the threshold. It decides where to put the threshold, and not whether to have the
+#   feature.
 #
-# **Next:** [04](../04_synthetic_control/synthetic_control_demo.ipynb), a feature that no threshold switches on, but a date: the
-# model upgrade reaches some workspaces in week 20 and the others later.
+# **Next:** [04](../04_synthetic_control/synthetic_control_demo.ipynb), a feature that no threshold switches on, but a
+# date: the model upgrade reaches some workspaces in week 20 and the others later.
 #
 # ## References
 #
 # - Thistlethwaite, D. L., and Campbell, D. T. (1960). Regression-discontinuity analysis: an alternative to the ex post
 #   facto experiment. *Journal of Educational Psychology* 51(6). doi:10.1037/h0044319
-# - MacKinnon, J. G., and White, H. (1985). Some heteroskedasticity-consistent covariance matrix estimators with improved
-#   finite sample properties. *Journal of Econometrics* 29(3). doi:10.1016/0304-4076(85)90158-7
+# - MacKinnon, J. G., and White, H. (1985). Some heteroskedasticity-consistent covariance matrix estimators with
+#   improved finite sample properties. *Journal of Econometrics* 29(3). doi:10.1016/0304-4076(85)90158-7
 # - Hahn, J., Todd, P., and van der Klaauw, W. (2001). Identification and estimation of treatment effects with a
 #   regression-discontinuity design. *Econometrica* 69(1). doi:10.1111/1468-0262.00183
 # - Imbens, G. W., and Lemieux, T. (2008). Regression discontinuity designs: a guide to practice. *Journal of
@@ -1213,19 +1227,21 @@ assert not published or len(table) == 7_008
 #   regression-discontinuity designs. *Econometrica* 82(6). doi:10.3982/ECTA11757
 # - Grembi, V., Nannicini, T., and Troiano, U. (2016). Do fiscal rules matter? *American Economic Journal: Applied
 #   Economics* 8(3). doi:10.1257/app.20150076
-# - Gelman, A., and Imbens, G. (2019). Why high-order polynomials should not be used in regression discontinuity designs.
-#   *Journal of Business & Economic Statistics* 37(3). doi:10.1080/07350015.2017.1366909
+# - Gelman, A., and Imbens, G. (2019). Why high-order polynomials should not be used in regression discontinuity
+#   designs. *Journal of Business & Economic Statistics* 37(3). doi:10.1080/07350015.2017.1366909
 # - Cattaneo, M. D., Jansson, M., and Ma, X. (2020). Simple local polynomial density estimators. *JASA* 115(531).
 #   doi:10.1080/01621459.2019.1635480
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). `rdd(confidence, completed, 0.02)` uses a fifth of the bandwidth. Predict its standard
-#    error from the one at 0.10 before you run it. You are right if you said between 0.028 and 0.031 (an error grows
-#    with $1/\sqrt{h}$). Why is it no reason to prefer 0.10 that the estimate there is nearer to 0.06?
-# 2. **Break an assumption** (10 minutes). In failure 1 let fewer users move: `manipulated(rng, 200, base, 0.15, share=0.05)`.
-#    How large is the bias now, and in how many of the 200 datasets is the one-point $z$ above 1.96? You are right
-#    if the bias is below 0.01 and the share between 0.70 and 0.92: sorting is noticed long before it does much harm.
-# 3. **Design something new** (15 minutes). How many users must the logs hold so that bandwidth 0.10 finds an effect of 0.02
-#    with power 0.80? Scale the standard error, then check with `draw_cells(rng, 500, base + 0.02 * BELOW, users)`. You are
-#    right if your number lies between 160,000 and 180,000 and the power, the share of intervals above zero, is between 0.75 and 0.85.
+# 1. **Change a constant** (5 minutes). `rdd(confidence, completed, 0.02)` uses a fifth of the bandwidth. Predict its
+#    standard error from the one at 0.10 before you run it. You are right if you said between 0.028 and 0.031 (an error
+#    grows with $1/\sqrt{h}$). Why is it no reason to prefer 0.10 that the estimate there is nearer to 0.06?
+# 2. **Break an assumption** (10 minutes). In failure 1 let fewer users move:
+#    `manipulated(rng, 200, base, 0.15, share=0.05)`. How large is the bias now, and in how many of the 200 datasets is
+#    the one-point $z$ above 1.96? You are right if the bias is below 0.01 and the share between 0.70 and 0.92: sorting
+#    is noticed long before it does much harm.
+# 3. **Design something new** (15 minutes). How many users must the logs hold so that bandwidth 0.10 finds an effect of
+#    0.02 with power 0.80? Scale the standard error, then check with `draw_cells(rng, 500, base + 0.02 * BELOW, users)`.
+#    You are right if your number lies between 160,000 and 180,000 and the power, the share of intervals above zero, is
+#    between 0.75 and 0.85.

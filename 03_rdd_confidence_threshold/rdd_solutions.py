@@ -9,12 +9,12 @@
 # %% [markdown]
 # # 03 · Solutions
 #
-# The exercises at the end of [rdd_demo.ipynb](rdd_demo.ipynb), solved. Each solution repeats the task in a sentence, computes it,
-# checks it against the answer that the exercise states, and says why it comes out so. Commit to a guess before you read
-# on: a solution that is only read is forgotten by Friday.
+# The exercises at the end of [rdd_demo.ipynb](rdd_demo.ipynb), solved. Each solution repeats the task in a sentence,
+# computes it, checks it against the answer that the exercise states, and says why it comes out so. Commit to a guess
+# before you read on: a solution that is only read is forgotten by Friday.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script without
-# running the rest of it; in the tutorial itself you have them already.
+# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
+# without running the rest of it; in the tutorial itself you have them already.
 
 # %%
 import sys
@@ -57,18 +57,19 @@ print(f"predicted error: {error_wide * np.sqrt(0.10 / 0.02):.4f}")
 assert 0.028 <= error <= 0.031
 
 # %% [markdown]
-# The prediction is good to a few per cent. Who scales by users instead is as near, since users are what the window holds.
+# The prediction is good to a few per cent. Who scales by users instead is as near, since users are what the window
+# holds.
 #
 # *Why is it no reason to prefer 0.10 that its estimate is nearer to 0.06?* Because you know 0.06 only here. An estimate
-# with an error of 0.029 lands 0.03 away from the truth in every third dataset, whatever the method. A bandwidth is chosen
-# by what it does on average over datasets (section 10 of the tutorial), or by the data before anyone looks at the estimate
-# (`rdrobust`); never by whether one answer pleases.
+# with an error of 0.029 lands 0.03 away from the truth in every third dataset, whatever the method. A bandwidth is
+# chosen by what it does on average over datasets (section 10 of the tutorial), or by the data before anyone looks at
+# the estimate (`rdrobust`); never by whether one answer pleases.
 
 # %% [markdown]
 # ## 2. Break an assumption
 #
-# *In failure 1, let 5 % of users move instead of 30 %. Right: a bias below 0.01, and a one-point $z$ above 1.96 in 0.70 to
-# 0.92 of 200 datasets.*
+# *In failure 1, let 5 % of users move instead of 30 %. Right: a bias below 0.01, and a one-point $z$ above 1.96 in 0.70
+# to 0.92 of 200 datasets.*
 
 # %%
 rng = np.random.default_rng(1)
@@ -84,19 +85,19 @@ print(f"z above 1.96 in {np.mean(z > 1.96):.2f} of 200 datasets, seed 1")
 assert abs(bias) < 0.01 and 0.70 < np.mean(z > 1.96) < 0.92
 
 # %% [markdown]
-# Five per cent of the users of one bin change sides, and the bin counts notice it in more than four datasets of five; the estimate
-# moves by about half of its standard error. That is the useful order of things: **the density sees sorting before
-# sorting does much harm.** It also cuts the other way. In a dataset of this size a significant density test does not yet
-# mean that the estimate is ruined. Estimate how many moved, and try the donut.
+# Five per cent of the users of one bin change sides, and the bin counts notice it in more than four datasets of five;
+# the estimate moves by about half of its standard error. That is the useful order of things: **the density sees sorting
+# before sorting does much harm.** It also cuts the other way. In a dataset of this size a significant density test does
+# not yet mean that the estimate is ruined. Estimate how many moved, and try the donut.
 
 # %% [markdown]
 # ## 3. Design something new
 #
-# *How many users find an effect of 0.02 at bandwidth 0.10 with power 0.80? Right: between 160,000 and 180,000, and a share
-# of intervals above zero between 0.75 and 0.85.*
+# *How many users find an effect of 0.02 at bandwidth 0.10 with power 0.80? Right: between 160,000 and 180,000, and a
+# share of intervals above zero between 0.75 and 0.85.*
 #
-# Power 0.80 at 5 % two-sided needs an effect of $1.96+0.84=2.8$ standard errors. The error at 50,000 users is known, and
-# it shrinks with the root of the number of users.
+# Power 0.80 at 5 % two-sided needs an effect of $1.96+0.84=2.8$ standard errors. The error at 50,000 users is known,
+# and it shrinks with the root of the number of users.
 
 # %%
 needed = 50_000 * (2.8 * error_wide / 0.02) ** 2
@@ -111,8 +112,8 @@ print(f"power {power:.2f} (Monte Carlo error {np.sqrt(power * (1 - power) / 500)
 assert 0.75 < power < 0.85
 
 # %% [markdown]
-# Three times the logs that we have, for a third of the effect that we found. A regression discontinuity pays for its few
-# assumptions in users: a randomized experiment would find the same 0.02 with
+# Three times the logs that we have, for a third of the effect that we found. A regression discontinuity pays for its
+# few assumptions in users: a randomized experiment would find the same 0.02 with
 
 # %%
 print(f"{2 * 2.8**2 * 2 * base * (1 - base) / 0.02**2:,.0f} users in two equal arms")

@@ -13,8 +13,8 @@
 # Before the other 25 workspaces get it and the bill for the larger model doubles, someone has to say whether it was the
 # upgrade, and how much.
 #
-# Notebook 03 measured a feature that a threshold on one number switches on. Here a feature reaches whole workspaces at a
-# date, so the comparison must run over time.
+# Notebook 03 measured a feature that a threshold on one number switches on. Here a feature reaches whole workspaces at
+# a date, so the comparison must run over time.
 #
 # **The answer at a glance**
 #
@@ -28,13 +28,13 @@
 # (pp: percentage points.) The elaborate method is further from the truth than the simple ones, and its interval leaves
 # the truth out. It is no accident. Finding out why is the plot of this notebook.
 #
-# **You will do:** fit a synthetic control by hand, run its placebo, leave-one-out and bootstrap checks, then find the
-# 3 points too many, with evidence that was printed all along, and repair them in three ways. **You will learn:** what a
-# convex hull has to do with causal inference, which diagnostics can see a bad fit and which cannot, and when a design is
-# better than a method. **You need:** means, least squares, the idea of a bootstrap. **Run time:** under 20 seconds.
+# **You will do:** fit a synthetic control by hand, run its placebo, leave-one-out and bootstrap checks, then find the 3
+# points too many, with evidence that was printed all along, and repair them in three ways. **You will learn:** what a
+# convex hull has to do with causal inference, which diagnostics can see a bad fit and which cannot, and when a design
+# is better than a method. **You need:** means, least squares, the idea of a bootstrap. **Run time:** under 20 seconds.
 #
-# The notebook follows
-# [an article by Rudrendu Paul](https://www.freecodecamp.org/news/product-experimentation-with-synthetic-control-causal-inference-for-global-llm-rollouts-in-python)
+# The notebook follows [an article by Rudrendu
+# Paul](https://www.freecodecamp.org/news/product-experimentation-with-synthetic-control-causal-inference-for-global-llm-rollouts-in-python)
 # (freeCodeCamp, 2026) step by step and reproduces every number in it.
 
 # %% [markdown]
@@ -138,8 +138,8 @@ assert not published or (round(before, 4), round(after, 4)) == (0.5916, 0.6431)
 #
 # Wave 2 lived through the same weeks without the upgrade, so its workspaces can stand in for that counterfactual. No
 # single one resembles wave 1, but a *weighted average* of several may: a **synthetic control** (Abadie, Diamond and
-# Hainmueller 2010). The workspaces that may be used are the **donors**, together the **donor pool**. With $y_t$ the treated series in week $t$, $d_{jt}$ the
-# series of donor $j$ and $T_0=20$ weeks before the upgrade, choose the weights
+# Hainmueller 2010). The workspaces that may be used are the **donors**, together the **donor pool**. With $y_t$ the
+# treated series in week $t$, $d_{jt}$ the series of donor $j$ and $T_0=20$ weeks before the upgrade, choose the weights
 #
 # $$\hat w = \arg\min_{w} \sum_{t<T_0} \Big(y_t - \sum_j w_j d_{jt}\Big)^2
 #   \quad\text{with}\quad w_j \ge 0,\ \sum_j w_j = 1,$$
@@ -181,18 +181,18 @@ show(figure, "idea",
      "the whole fan; the best blend stays below it, and the gap is larger.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 1. The idea, with made-up curves. Orange: the treated unit. Thin blue: donors. Dashed: the best blend. Both treated
-# curves rise by the same 5 points in week 20 (dotted). Left, the gap shows them. Right, the blend stops at the edge of
-# the hull, and the shaded gap contains the missing stretch as well.*
+# *Figure 1. The idea, with made-up curves. Orange: the treated unit. Thin blue: donors. Dashed: the best blend. Both
+# treated curves rise by the same 5 points in week 20 (dotted). Left, the gap shows them. Right, the blend stops at the
+# edge of the hull, and the shaded gap contains the missing stretch as well.*
 
 # %% [markdown]
 # ## 4. The article, step by step
 #
 # ### Build the panel
 #
-# Completion rate per week and workspace: a table of 30 by 50. A rate needs two counts, users and completions, so we count
-# users in cells (week × workspace × completed or not). That looks pedantic for one panel. It pays in step 5, where 500
-# panels are needed and no row of the logs has to be touched again.
+# Completion rate per week and workspace: a table of 30 by 50. A rate needs two counts, users and completions, so we
+# count users in cells (week × workspace × completed or not). That looks pedantic for one panel. It pays in step 5,
+# where 500 panels are needed and no row of the logs has to be touched again.
 
 # %%
 CELLS = 2 * WEEKS * WORKSPACES + 1  # the last cell holds the users of later weeks
@@ -243,11 +243,13 @@ print(f"treated mean: before {y[BEFORE].mean():.4f}, after {y[AFTER].mean():.4f}
 
 # %% [markdown]
 # The panel's means differ by 0.0494, the users' means by 0.0515: the panel gives every workspace and week the same say,
-# however many users it has. The article prints the users' difference beside the panel's two means; each is right about what it averages.
+# however many users it has. The article prints the users' difference beside the panel's two means; each is right about
+# what it averages.
 #
 # ### Step 1: fit the weights
 #
-# The problem is a least-squares problem with constraints. SciPy's general-purpose optimiser solves it from equal weights:
+# The problem is a least-squares problem with constraints. SciPy's general-purpose optimiser solves it from equal
+# weights:
 
 # %%
 def slsqp_weights(y, D):
@@ -268,8 +270,8 @@ def slsqp_weights(y, D):
 # $$\min_{v \ge 0}\ |Av|^2 + \Big(\sum_j v_j - 1\Big)^2 .$$
 #
 # Write $v = s\,w$ with $w$ on the simplex, and $q=|Aw|^2$. The objective is $s^2 q + (s-1)^2$; the best $s$ is
-# $1/(1+q)$, and the minimum $q/(1+q)$ rises with $q$. So the best $v$ points to the best $w$, and dividing $v$ by its sum
-# gives it, exactly.
+# $1/(1+q)$, and the minimum $q/(1+q)$ rises with $q$. So the best $v$ points to the best $w$, and dividing $v$ by its
+# sum gives it, exactly.
 
 # %%
 def least_norm_weights(A):
@@ -309,9 +311,9 @@ print(f"{len(used)} donors with weight; the heaviest:",
 print(f"before week 20: MSE {mse:.6f}, RMSE {rmse:.4f}")
 
 # %% [markdown]
-# Half of the donors get no weight at all; that is typical, since the solution lies on a face of the simplex. The heaviest
-# donor has a fifth. Over the 20 weeks before the upgrade the synthetic series misses the treated one by 3.7 points (root
-# mean square). Is that a lot? Hold that thought.
+# Half of the donors get no weight at all; that is typical, since the solution lies on a face of the simplex. The
+# heaviest donor has a fifth. Over the 20 weeks before the upgrade the synthetic series misses the treated one by 3.7
+# points (root mean square). Is that a lot? Hold that thought.
 #
 # ### Step 2: read off the gap
 
@@ -329,9 +331,9 @@ if published:
 #
 # ### Step 3: placebo in space
 #
-# Is 8.3 points unusual? Pretend that each donor in turn had been treated, fit it on the other 24, and look at *its* gap.
-# None of them had the upgrade, so these 25 gaps show what the method finds where there is nothing to find. The **pseudo
-# p-value** is the rank of the real gap among all 26.
+# Is 8.3 points unusual? Pretend that each donor in turn had been treated, fit it on the other 24, and look at *its*
+# gap. None of them had the upgrade, so these 25 gaps show what the method finds where there is nothing to find. The
+# **pseudo p-value** is the rank of the real gap among all 26.
 
 # %%
 def placebo_gaps(D):
@@ -377,8 +379,8 @@ show(figure, "trajectories_and_placebos",
 #
 # If one donor carried the result, dropping it would change the gap. Drop each donor with weight in turn, and refit.
 #
-# **Predict, then run.** Twelve donors have weight, the heaviest a fifth. Write down the smallest and the largest of the twelve
-# new gaps. Does the true effect of 5 points lie between them?
+# **Predict, then run.** Twelve donors have weight, the heaviest a fifth. Write down the smallest and the largest of the
+# twelve new gaps. Does the true effect of 5 points lie between them?
 
 # %%
 def leave_one_out(panel):
@@ -395,9 +397,9 @@ print(f"range [{without[used].min():+.4f}, {without[used].max():+.4f}]")
 
 # %% [markdown]
 # **The article says** that the estimate is robust: no donor moves it by more than 1.2 points. That is so. Most people
-# therefore expect the truth within the range: what nothing can shake must be near it. But the range is 7.4 to 9.5 points, and
-# the truth is *outside*. Robust and right are different things: if every donor misses in the same way, each subset of
-# them does too.
+# therefore expect the truth within the range: what nothing can shake must be near it. But the range is 7.4 to 9.5
+# points, and the truth is *outside*. Robust and right are different things: if every donor misses in the same way, each
+# subset of them does too.
 #
 # ### Step 5: a bootstrap interval
 #
@@ -424,8 +426,8 @@ print(f"95 % user bootstrap [{ci[0]:+.4f}, {ci[1]:+.4f}]")
 print(f"truth inside: {truth_in_ci}   zero inside: {zero_in_ci}")
 
 # %% [markdown]
-# The interval is wide, and it misses the truth. The article calls the excess a finite-sample bias of small donor panels.
-# Before we look into that, the books must balance.
+# The interval is wide, and it misses the truth. The article calls the excess a finite-sample bias of small donor
+# panels. Before we look into that, the books must balance.
 
 # %% [markdown]
 # ## 5. Reproduction check
@@ -484,8 +486,8 @@ if published:
     assert (round(residual, 4), positive) == (0.0251, 16) and p_sign < 0.02
 
 # %% [markdown]
-# They do not. Before anything happened, wave 1 was 2.5 points above the series that is meant to be its twin, and above it
-# in 16 weeks of 20. A regression with an intercept would make that mean zero; weights on a simplex cannot.
+# They do not. Before anything happened, wave 1 was 2.5 points above the series that is meant to be its twin, and above
+# it in 16 weeks of 20. A regression with an intercept would make that mean zero; weights on a simplex cannot.
 #
 # **Clue two: the hull.** Compare wave 1's mean in weeks 0–19 with that of each donor.
 
@@ -515,8 +517,8 @@ if published:
 # The best blend fits worse than a plain average should. So 3.7 points *was* a lot.
 #
 # **The culprit.** In this world wave 1 completes 4 points more than wave 2 in every week (`World.wave_offset`): perhaps
-# the first wave was the enthusiasts. Call this **offset** $\alpha$. With a level $\mu$ and a season $\lambda_t$ that everybody
-# shares, and noise $\varepsilon$,
+# the first wave was the enthusiasts. Call this **offset** $\alpha$. With a level $\mu$ and a season $\lambda_t$ that
+# everybody shares, and noise $\varepsilon$,
 #
 # $$y_t = \mu + \alpha + \tau\,1[t \ge T_0] + \lambda_t + \varepsilon_t, \qquad
 #   d_{jt} = \mu + \lambda_t + \varepsilon_{jt}.$$
@@ -532,10 +534,10 @@ if published:
 # further. So subtracting 2.5 from 8.3 would not repair it either.
 #
 # That is a claim about an average over datasets, and we can check it. Two sources of fresh data: `simulate`, the
-# generator itself, and a short cut. Given its cell, a user completes with a probability that is an average over tiers, opt-ins
-# and confidences, independently of the other users; so the completions in a cell are binomial, and a panel takes
-# 1,500 draws in place of half a million. (The generator clips probabilities at 0.99, which touches hardly anyone. Section 8
-# holds the short cut against the generator.) `extra` is for the failure modes of section 9.
+# generator itself, and a short cut. Given its cell, a user completes with a probability that is an average over tiers,
+# opt-ins and confidences, independently of the other users; so the completions in a cell are binomial, and a panel
+# takes 1,500 draws in place of half a million. (The generator clips probabilities at 0.99, which touches hardly anyone.
+# Section 8 holds the short cut against the generator.) `extra` is for the failure modes of section 9.
 
 # %%
 def average_user(world):
@@ -572,8 +574,8 @@ def fresh(number, n, **world):
 
 
 # %% [markdown]
-# **Predict, then run.** The article blames a small sample. Ten times as many users make the noise smaller by a factor of
-# three. Write down where the average of 200 estimates will lie, in points: with 50,000 users each, and with 500,000.
+# **Predict, then run.** The article blames a small sample. Ten times as many users make the noise smaller by a factor
+# of three. Write down where the average of 200 estimates will lie, in points: with 50,000 users each, and with 500,000.
 
 # %%
 print("users      mean of synthetic control (Monte Carlo error)")
@@ -606,10 +608,10 @@ def demeaned_sc(panel, start=START):
 
 
 # %% [markdown]
-# **Difference-in-differences** (DiD): how much did each workspace change? Compare the changes of the waves. It is the demeaned
-# synthetic control with equal weights. Here comes the point about the design: the data are a *staged rollout* of 25
-# against 25 workspaces. **The article says** that no holdout (a group kept untreated) exists, hence synthetic control. In weeks 20–29 wave 2 *is*
-# a holdout: 25 workspaces, and not one of them needs to be weighted.
+# **Difference-in-differences** (DiD): how much did each workspace change? Compare the changes of the waves. It is the
+# demeaned synthetic control with equal weights. Here comes the point about the design: the data are a *staged rollout*
+# of 25 against 25 workspaces. **The article says** that no holdout (a group kept untreated) exists, hence synthetic
+# control. In weeks 20–29 wave 2 *is* a holdout: 25 workspaces, and not one of them needs to be weighted.
 
 # %%
 def changes(panel, start=START):
@@ -624,11 +626,11 @@ def did(panel, start=START):
 
 
 # %% [markdown]
-# **Synthetic difference-in-differences** (Arkhangelsky et al. 2021) has weights for donors *and* for weeks, both with an
-# intercept, and takes the weighted difference of differences (their equation 1). A ridge penalty $\zeta^2 T_0|w|^2$ spreads the
-# donor weights (equations 4 and 5), since no few donors deserve all the trust; the week weights make the donors' past
-# resemble their future (equation 6). Both are least-norm problems on a simplex, so our solver does them: an intercept
-# means that each column of $A$ is centred, and a penalty adds rows to $A$.
+# **Synthetic difference-in-differences** (Arkhangelsky et al. 2021) has weights for donors *and* for weeks, both with
+# an intercept, and takes the weighted difference of differences (their equation 1). A ridge penalty $\zeta^2 T_0|w|^2$
+# spreads the donor weights (equations 4 and 5), since no few donors deserve all the trust; the week weights make the
+# donors' past resemble their future (equation 6). Both are least-norm problems on a simplex, so our solver does them:
+# an intercept means that each column of $A$ is centred, and a penalty adds rows to $A$.
 
 # %%
 def sdid_weights(y, D, n_treated, start=START):
@@ -701,8 +703,8 @@ show(figure, "intercept",
      "gaps before average to zero and the mean after is 3.7 points.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 3. The same panel without and with an intercept. Grey: weeks before the upgrade. Orange: after. Black: means. Green
-# dashes: the truth. On the left the grey bars already lean upwards, which is the whole story in one picture.*
+# *Figure 3. The same panel without and with an intercept. Grey: weeks before the upgrade. Orange: after. Black: means.
+# Green dashes: the truth. On the left the grey bars already lean upwards, which is the whole story in one picture.*
 #
 # The three repairs lie around 5 (the intercept alone below it, at 3.7), the two others near 8. One dataset proves
 # nothing, so:
@@ -740,12 +742,13 @@ if published:
     assert all(table["RMSE"].idxmin() == "DiD" for table in study.values())
 
 # %% [markdown]
-# With the offset, synthetic control centres on 9 points, 4 too many. So does its ridge-augmented cousin: its weights sum to
-# one. Without the offset both are unbiased. The three estimators with an intercept are unbiased in both worlds, and
-# do not notice the offset at all.
+# With the offset, synthetic control centres on 9 points, 4 too many. So does its ridge-augmented cousin: its weights
+# sum to one. Without the offset both are unbiased. The three estimators with an intercept are unbiased in both worlds,
+# and do not notice the offset at all.
 #
-# Plain difference-in-differences has the smallest RMSE in both worlds. That is no law. Here all workspaces of a wave are alike
-# up to noise, so that equal weights are the best weights. Where workspaces follow different seasons, matching on the past earns its keep.
+# Plain difference-in-differences has the smallest RMSE in both worlds. That is no law. Here all workspaces of a wave
+# are alike up to noise, so that equal weights are the best weights. Where workspaces follow different seasons, matching
+# on the past earns its keep.
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharex=True, sharey=True)
@@ -767,13 +770,13 @@ show(figure, "sampling_distributions",
      "centre on 5 and nearly coincide.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 4. Outline: synthetic control. Filled: difference-in-differences. Green: the truth. Left: the world of these logs.
-# Right: the same without the offset of wave 1.*
+# *Figure 4. Outline: synthetic control. Filled: difference-in-differences. Green: the truth. Left: the world of these
+# logs. Right: the same without the offset of wave 1.*
 #
 # ### Do the diagnostics see it?
 #
-# The two clues of section 6 in 1,000 panels each: how large are the RMSE and the mean gap before week 20, with and without
-# the offset?
+# The two clues of section 6 in 1,000 panels each: how large are the RMSE and the mean gap before week 20, with and
+# without the offset?
 
 # %%
 for world, panels in worlds.items():
@@ -786,8 +789,8 @@ if published:  # the panels without an offset
 
 
 # %% [markdown]
-# Not one of 1,000 panels without an offset has an RMSE before week 20 as large as the 0.0374 that was printed in step 1;
-# 0.015 is usual. The evidence was on the table.
+# Not one of 1,000 panels without an offset has an RMSE before week 20 as large as the 0.0374 that was printed in step
+# 1; 0.015 is usual. The evidence was on the table.
 #
 # ### Do the intervals cover?
 #
@@ -863,13 +866,13 @@ if published:
 
 
 # %% [markdown]
-# **The article says** cluster bootstrap and resamples users. Its interval covers the truth in well under half of
-# the datasets, because it is centred on 9. An effect moves the gap one for one, so the same share answers another question:
-# if the upgrade did *nothing*, the interval would still exclude zero in all the others, most of them. Resampling shows how an estimate
-# scatters; it knows nothing of where it should be.
+# **The article says** cluster bootstrap and resamples users. Its interval covers the truth in well under half of the
+# datasets, because it is centred on 9. An effect moves the gap one for one, so the same share answers another question:
+# if the upgrade did *nothing*, the interval would still exclude zero in all the others, most of them. Resampling shows
+# how an estimate scatters; it knows nothing of where it should be.
 #
-# The interval that counts workspaces covers as it promises. The jackknife for synthetic DiD is somewhat too short here (its
-# weights were fitted, and it holds them fixed); the bootstrap that refits them is not.
+# The interval that counts workspaces covers as it promises. The jackknife for synthetic DiD is somewhat too short here
+# (its weights were fitted, and it holds them fixed); the bootstrap that refits them is not.
 #
 # ### Do the tests test?
 #
@@ -878,8 +881,8 @@ if published:
 # the RMSE after to that before, to allow for donors that fit badly anyway. The third test permutes which workspaces
 # were "wave 1" and compares the difference-in-differences.
 #
-# **Predict, then run.** An effect of 5 points and *no* offset is the world that the placebo test is made for. In how many of
-# 200 such panels will each of the three tests reject?
+# **Predict, then run.** An effect of 5 points and *no* offset is the world that the placebo test is made for. In how
+# many of 200 such panels will each of the three tests reject?
 
 # %%
 def rmspe_ratio(gaps):
@@ -938,8 +941,8 @@ show(figure, "placebo_spaghetti",
      "smaller than that of the placebos.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5. The placebo "spaghetti". Thin blue: the donors, each fitted by the others. Orange: wave 1. They are not the same kind of
-# line: an average of 25 among single workspaces. That is why their ranks mean little.*
+# *Figure 5. The placebo "spaghetti". Thin blue: the donors, each fitted by the others. Orange: wave 1. They are not the
+# same kind of line: an average of 25 among single workspaces. That is why their ranks mean little.*
 #
 # **The article says** that no placebo is as extreme as wave 1, pseudo p 0.0385. The placebo test compares the average
 # of 25 workspaces with single workspaces, which are several times as noisy: they are not exchangeable. Most people
@@ -953,19 +956,19 @@ show(figure, "placebo_spaghetti",
 # %% [markdown]
 # ## 9. When it fails
 #
-# The article names four ways in which synthetic control goes wrong. Each is a small change of the world. In all of these
-# worlds the effect is 5 points; unless the change says otherwise there is no offset, so that nothing but the change is
-# to blame.
+# The article names four ways in which synthetic control goes wrong. Each is a small change of the world. In all of
+# these worlds the effect is 5 points; unless the change says otherwise there is no offset, so that nothing but the
+# change is to blame.
 #
 # 1. **Contaminated donors**: 40 % of wave 2's users got the upgrade too, in week 20 (a shared account, an early-access
 #    list), which adds $0.4 \cdot 5 = 2$ points to all donors.
-# 2. **Outside the hull**, from below this time: wave 1 completes 15 points *less* than wave 2. And a counter-case that no intercept
-#    repairs: wave 1 has a *trend* of its own, 0.4 points a week.
+# 2. **Outside the hull**, from below this time: wave 1 completes 15 points *less* than wave 2. And a counter-case that
+#    no intercept repairs: wave 1 has a *trend* of its own, 0.4 points a week.
 # 3. **A donor's shock**: the heaviest donor loses 15 points from week 20 on, for reasons of its own.
 # 4. **Too few weeks before**: 3, 5 or 10 in place of 20.
 #
-# The donor's shock needs the weights first: the heaviest donor of each panel is the one that is hit. Then we look whether
-# leave-one-out finds the culprit, that is, whether dropping it moves the gap more than dropping any other.
+# The donor's shock needs the weights first: the heaviest donor of each panel is the one that is hit. Then we look
+# whether leave-one-out finds the culprit, that is, whether dropping it moves the gap more than dropping any other.
 
 # %%
 weeks_after = (week >= START)[:, None]
@@ -996,12 +999,12 @@ weight_hit, caught = np.mean(culprit, axis=0)
 
 # %% [markdown]
 # What would a careful analyst have seen? Five diagnostics for each world: the RMSE before week 20, the spread of
-# leave-one-out, the largest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks 0–19 alone,
-# and look for an effect where there was none. The one is by synthetic control, the other by difference-in-differences with its
-# interval; we note how often the latter excludes zero.
+# leave-one-out, the largest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks
+# 0–19 alone, and look for an effect where there was none. The one is by synthetic control, the other by
+# difference-in-differences with its interval; we note how often the latter excludes zero.
 #
-# **Predict, then run.** Which of the five would warn of the contaminated donors, which of the level below the hull, which of
-# the trend? Write the names, or "none", beside each.
+# **Predict, then run.** Which of the five would warn of the contaminated donors, which of the level below the hull,
+# which of the trend? Write the names, or "none", beside each.
 
 # %%
 def symptoms(panel):
@@ -1036,18 +1039,19 @@ if published:
     assert 0.7 < s[3, 5] < 0.9 and caught > 0.85 and abs(own.mean() - 0.02) < 0.004
 
 # %% [markdown]
-# 1. **Contaminated donors** cost 2 of 5 points, with every estimator. Most people name the RMSE or leave-one-out: bad donors should
-#    fit badly, or disagree. But RMSE, leave-one-out, largest weight and placebos in time all look as they do in a healthy
-#    world: contamination happens *after* week 20 and to *all* donors. The donors' own
-#    before-and-after shows the 2 points on average, but it varies by nearly as much from season to season. So
-#    do not look for it in the outcome: look up in the exposure logs who really was served by which model.
+# 1. **Contaminated donors** cost 2 of 5 points, with every estimator. Most people name the RMSE or leave-one-out: bad
+#    donors should fit badly, or disagree. But RMSE, leave-one-out, largest weight and placebos in time all look as they
+#    do in a healthy world: contamination happens *after* week 20 and to *all* donors. The donors' own before-and-after
+#    shows the 2 points on average, but it varies by nearly as much from season to season. So do not look for it in the
+#    outcome: look up in the exposure logs who really was served by which model.
 # 2. **Outside the hull**, synthetic control is off by the whole offset, −15 points, and turns a gain into a loss. The
-#    estimators with an intercept do not care. The RMSE is eight times the usual, and the placebo in time finds "an effect" of
-#    −15 points in weeks when nothing happened. **The article says** that a donor weight above 80 % warns of a bad hull.
-#    The largest weight averages under 0.45 here: that light stays dark. A **trend of its own** is the failure of the *repairs*:
-#    all three estimators say 11 points where there are 5. The placebo in time sounds the alarm in about four panels out of five.
-# 3. **A donor's shock** moves the estimate by weight times shock. This is what leave-one-out is for, and it names the culprit nearly
-#    always. Difference-in-differences, with equal weights of 1/25, hardly feels it.
+#    estimators with an intercept do not care. The RMSE is eight times the usual, and the placebo in time finds "an
+#    effect" of −15 points in weeks when nothing happened. **The article says** that a donor weight above 80 % warns of
+#    a bad hull. The largest weight averages under 0.45 here: that light stays dark. A **trend of its own** is the
+#    failure of the *repairs*: all three estimators say 11 points where there are 5. The placebo in time sounds the
+#    alarm in about four panels out of five.
+# 3. **A donor's shock** moves the estimate by weight times shock. This is what leave-one-out is for, and it names the
+#    culprit nearly always. Difference-in-differences, with equal weights of 1/25, hardly feels it.
 # 4. **Too few weeks.** Cut the panels "as assumed" to their last 3, 5, 10 or 20 weeks before the upgrade:
 
 # %%
@@ -1083,24 +1087,24 @@ show(figure, "failures",
      "others at 5. With a trend all are at 11. With a donor's shock two are at 8.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6. No estimator survives everything. An intercept (diamonds, dots) repairs a level difference; nothing here repairs
-# contamination or a trend.*
+# *Figure 6. No estimator survives everything. An intercept (diamonds, dots) repairs a level difference; nothing here
+# repairs contamination or a trend.*
 #
 
 # %% [markdown]
-# With 25 donors and 3 weeks the fit is *perfect* before, and worst after: 25 weights can imitate any three numbers, noise
-# included. **The article says** that this overfitting biases the estimate. It does not: the mean stays at 5 points in
-# every row. What grows is the variance, and a confidence for which there is no ground, because the RMSE
+# With 25 donors and 3 weeks the fit is *perfect* before, and worst after: 25 weights can imitate any three numbers,
+# noise included. **The article says** that this overfitting biases the estimate. It does not: the mean stays at 5
+# points in every row. What grows is the variance, and a confidence for which there is no ground, because the RMSE
 # before falls to zero. Judge a fit in weeks that it has not seen.
 
 # %% [markdown]
 # ## 10. What you would ship
 #
-# Start from the design. Wave 2 is a holdout, so the primary analysis is difference-in-differences over 50 workspaces, with an
-# interval that counts workspaces; and it comes with evidence for its assumption, that the waves would have moved in
-# parallel. On the panel, with a permutation p-value and a placebo in time; then as an **event study**, which shows the same
-# week by week: the difference between the waves relative to their difference before
-# week 20. To the left of the line it should be noise around zero, without a slope; to the right it shows the effect.
+# Start from the design. Wave 2 is a holdout, so the primary analysis is difference-in-differences over 50 workspaces,
+# with an interval that counts workspaces; and it comes with evidence for its assumption, that the waves would have
+# moved in parallel. On the panel, with a permutation p-value and a placebo in time; then as an **event study**, which
+# shows the same week by week: the difference between the waves relative to their difference before week 20. To the left
+# of the line it should be noise around zero, without a slope; to the right it shows the effect.
 
 # %%
 estimate, se, low, high = map(float, did_interval(panel))
@@ -1182,11 +1186,11 @@ if published:
 # %% [markdown]
 # The conformal interval is honest and wide: without a holdout, 30 weeks do not even exclude zero. The placebo in time
 # says the same in another way: as if in week 10, when nothing happened, the demeaned estimate is +0.0243, half of the
-# true effect from noise alone. That is what the design of a staged rollout is worth. Synthetic DiD and the regression on users agree with plain DiD within their
-# standard errors.
+# true effect from noise alone. That is what the design of a staged rollout is worth. Synthetic DiD and the regression
+# on users agree with plain DiD within their standard errors.
 #
-# **The library.** `pysyncon` fits the same synthetic control. It divides each week by its standard deviation over the workspaces
-# and weights the weeks by $V$; with $V$ equal to those variances it solves our problem.
+# **The library.** `pysyncon` fits the same synthetic control. It divides each week by its standard deviation over the
+# workspaces and weights the weeks by $V$; with $V$ equal to those variances it solves our problem.
 
 # %%
 from pysyncon import Dataprep, Synth
@@ -1224,8 +1228,8 @@ for ridge in (1e-6, 0.01, 0.1, 1.0):
     assert not published or abs(by_ridge.mean() - 0.09) < 4 * error
 
 # %% [markdown]
-# From 1.7 to 8.2 points on the same data. A reader who picks a penalty by the answer can have any answer; the mean over fresh panels is
-# 9 points for each. Look at the penalty before you look at the estimate.
+# From 1.7 to 8.2 points on the same data. A reader who picks a penalty by the answer can have any answer; the mean over
+# fresh panels is 9 points for each. Look at the penalty before you look at the estimate.
 #
 # **The report**, two sentences from computed values:
 
@@ -1242,9 +1246,10 @@ headline = {"decision": "did the model upgrade raise completion?", "estimate": e
 # %% [markdown]
 # ### The same answer from a warehouse
 #
-# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. A panel is a rate per workspace
-# and week, and a rate is two counts. One query makes the counts, [aggregate.sql](aggregate.sql). It is standard SQL, and
-# its first block is all you change for your own columns. It counts all weeks; the window of 30 is cut out afterwards.
+# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. A panel is a rate per
+# workspace and week, and a rate is two counts. One query makes the counts, [aggregate.sql](aggregate.sql). It is
+# standard SQL, and its first block is all you change for your own columns. It counts all weeks; the window of 30 is cut
+# out afterwards.
 
 # %%
 query = (ROOT / "04_synthetic_control" / "aggregate.sql").read_text(encoding="utf-8")
@@ -1259,10 +1264,10 @@ assert not published or len(table) == World.n_weeks * WORKSPACES  # no cell of t
 
 
 # %% [markdown]
-# There is a trap in the step back to a panel. A workspace in which nobody signed up in some week has *no row*: GROUP BY makes
-# no group out of nothing. A pivot that fills such holes with zeros turns "nobody came" into "nobody completed", and an
-# average over the rows that are there gives that workspace fewer weeks than the others. So we lay the counts on a
-# full grid: a hole holds 0 users, hence no rate, and `rates` interpolates it as in section 4.
+# There is a trap in the step back to a panel. A workspace in which nobody signed up in some week has *no row*: GROUP BY
+# makes no group out of nothing. A pivot that fills such holes with zeros turns "nobody came" into "nobody completed",
+# and an average over the rows that are there gives that workspace fewer weeks than the others. So we lay the counts on
+# a full grid: a hole holds 0 users, hence no rate, and `rates` interpolates it as in section 4.
 
 # %%
 def counts_from(table):
@@ -1275,8 +1280,8 @@ def counts_from(table):
 
 
 # %% [markdown]
-# Now the estimate from the counts, beside one that looks at every user: pandas averages the rows of each workspace and week, and
-# a $t$-test of SciPy compares the changes.
+# Now the estimate from the counts, beside one that looks at every user: pandas averages the rows of each workspace and
+# week, and a $t$-test of SciPy compares the changes.
 
 # %%
 def estimate_from(table):
@@ -1304,37 +1309,37 @@ print("user bootstrap of synthetic control: from the counts [{:+.3f}, {:+.3f}], 
 assert not published or np.abs(from_counts - ci).max() < 0.006
 
 # %% [markdown]
-# Estimate and standard error agree to ten decimals. The rows out are bounded by workspaces times weeks, however many users
-# there are: 2,600 here, and 2,600 for a billion.
+# Estimate and standard error agree to ten decimals. The rows out are bounded by workspaces times weeks, however many
+# users there are: 2,600 here, and 2,600 for a billion.
 #
-# **What works from the table**: synthetic control, with and without intercept, the placebos in space and in time, leave-one-out,
-# the permutation test and the event study. They all take a panel, and `rates(*counts_from(table))` is the panel. The
-# user bootstrap works as well: to draw users with replacement is to draw the counts anew, and
-# `user_bootstrap` (section 8) needs nothing else. Its draws are others than those over rows, so the two
-# intervals differ by their Monte Carlo error. The regression on users becomes one on the 1,500 cells of 30 weeks,
-# weighted by their users.
+# **What works from the table**: synthetic control, with and without intercept, the placebos in space and in time,
+# leave-one-out, the permutation test and the event study. They all take a panel, and `rates(*counts_from(table))` is
+# the panel. The user bootstrap works as well: to draw users with replacement is to draw the counts anew, and
+# `user_bootstrap` (section 8) needs nothing else. Its draws are others than those over rows, so the two intervals
+# differ by their Monte Carlo error. The regression on users becomes one on the 1,500 cells of 30 weeks, weighted by
+# their users.
 #
 # **What is lost** is everything finer than workspace and week. A launch in the middle of a week needs days in place of
-# weeks. Whether another kind of user signed up after week 20 needs a further column to group by, a tier for example. For
-# minutes or cost in place of completion, a sum takes the place of the completions, and every estimator and the interval
-# over workspaces still work: the noise is read off the spread *between* workspaces. Only the user bootstrap
+# weeks. Whether another kind of user signed up after week 20 needs a further column to group by, a tier for example.
+# For minutes or cost in place of completion, a sum takes the place of the completions, and every estimator and the
+# interval over workspaces still work: the noise is read off the spread *between* workspaces. Only the user bootstrap
 # would need the rows again. And which model served whom is in no table of outcomes: keep the exposure logs.
 
 # %% [markdown]
 # ## Key ideas
 #
 # - A synthetic control is an average of donors. It can match what lies in their hull, and nothing else.
-# - If the treated unit sits a constant above the donors, the gap estimates effect **plus** constant, for any weights that sum to
-#   one and any number of users.
+# - If the treated unit sits a constant above the donors, the gap estimates effect **plus** constant, for any weights
+#   that sum to one and any number of users.
 # - The mean gap before the treatment is the first thing to print. It has to be zero within its noise.
-# - Leave-one-out finds a donor that misleads, not a bias that all donors share. A placebo test needs placebos that are like
-#   the treated unit. A bootstrap knows the spread, not the bias.
+# - Leave-one-out finds a donor that misleads, not a bias that all donors share. A placebo test needs placebos that are
+#   like the treated unit. A bootstrap knows the spread, not the bias.
 # - An intercept repairs a level; nothing but evidence from before (a placebo in time) speaks about trends, and nothing
 #   but exposure logs about contamination.
 # - A staged rollout is a design. Use its holdout before you construct one.
 #
-# **Next:** [05](../05_cluster_randomization/cluster_randomization_demo.ipynb), the same workspaces, but now the treatment
-# leaks from treated to control users.
+# **Next:** [05](../05_cluster_randomization/cluster_randomization_demo.ipynb), the same workspaces, but now the
+# treatment leaks from treated to control users.
 #
 # ## References
 #
@@ -1342,32 +1347,33 @@ assert not published or np.abs(from_counts - ci).max() < 0.006
 #   105(490). doi:10.1198/jasa.2009.ap08746
 # - Abadie, A. (2021). Using synthetic controls: feasibility, data requirements, and methodological aspects. *Journal of
 #   Economic Literature* 59(2). doi:10.1257/jel.20191450
-# - Doudchenko, N. and Imbens, G. W. (2016). Balancing, regression, difference-in-differences and synthetic control methods:
-#   a synthesis. NBER Working Paper 22791. doi:10.3386/w22791
+# - Doudchenko, N. and Imbens, G. W. (2016). Balancing, regression, difference-in-differences and synthetic control
+#   methods: a synthesis. NBER Working Paper 22791. doi:10.3386/w22791
 # - Ferman, B. and Pinto, C. (2021). Synthetic controls with imperfect pretreatment fit. *Quantitative Economics* 12(4).
 #   doi:10.3982/QE1596
-# - Arkhangelsky, D., Athey, S., Hirshberg, D. A., Imbens, G. W. and Wager, S. (2021). Synthetic difference-in-differences.
-#   *American Economic Review* 111(12). doi:10.1257/aer.20190159
+# - Arkhangelsky, D., Athey, S., Hirshberg, D. A., Imbens, G. W. and Wager, S. (2021). Synthetic
+#   difference-in-differences. *American Economic Review* 111(12). doi:10.1257/aer.20190159
 # - Ben-Michael, E., Feller, A. and Rothstein, J. (2021). The augmented synthetic control method. *JASA* 116(536).
 #   doi:10.1080/01621459.2021.1929245
-# - Chernozhukov, V., Wüthrich, K. and Zhu, Y. (2021). An exact and robust conformal inference method for counterfactual and
-#   synthetic controls. *JASA* 116(536). doi:10.1080/01621459.2021.1920957
-# - The article that this notebook follows: Paul, R. (2026).
-#   [Product experimentation with synthetic control](https://www.freecodecamp.org/news/product-experimentation-with-synthetic-control-causal-inference-for-global-llm-rollouts-in-python).
+# - Chernozhukov, V., Wüthrich, K. and Zhu, Y. (2021). An exact and robust conformal inference method for counterfactual
+#   and synthetic controls. *JASA* 116(536). doi:10.1080/01621459.2021.1920957
+# - The article that this notebook follows: Paul, R. (2026). [Product experimentation with synthetic
+#   control](https://www.freecodecamp.org/news/product-experimentation-with-synthetic-control-causal-inference-for-global-llm-rollouts-in-python).
 #   freeCodeCamp.
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). Draw `fresh(100, 200, offset=0.08)` and average `sc` (one panel at a time) and `did`
-#    (all at once) over the panels. Predict both first. You are right if your averages are within 0.004 of 0.13 and of 0.05.
-# 2. **Break an assumption** (15 minutes). A second launch hits wave 1 alone in week 25: `fresh(102, 200, extra=second)`, where
-#    `second` (30 weeks × 50 workspaces) is 0.06 for wave 1 in weeks 25–29 and 0 elsewhere. What do `did` and `demeaned_sc` say,
-#    and does the placebo in time, `did_interval(panel[:20], 10)` for each panel, see it? You are right if both average between 0.075 and 0.085,
-#    and the placebo's interval excludes zero in under 10 % of the panels. Why can no check on earlier weeks help, and
-#    what in Figure 7 would? Look at `event_study(panels.mean(axis=0))`: from weeks 20–24 to weeks 25–29 it should rise
-#    by 0.055 to 0.065.
-# 3. **Design something new** (15 minutes). Choose which 25 workspaces go first *by a coin* rather than taking the first 25. In
-#    the panels of `fresh(101, 200, effect=0.0)` the offset belongs to 25 workspaces, wherever they go. For each panel, permute
-#    the workspaces at random (`panel[:, order]`), add 0.05 to weeks 20–29 of the 25 that now come first, and average `sc`. You
-#    are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise (how much, says the SD). Why do the donors now lie on both
-#    sides of the average that they have to match?
+# 1. **Change a constant** (5 minutes). Draw `fresh(100, 200, offset=0.08)` and average `sc` (one panel at a time) and
+#    `did` (all at once) over the panels. Predict both first. You are right if your averages are within 0.004 of 0.13
+#    and of 0.05.
+# 2. **Break an assumption** (15 minutes). A second launch hits wave 1 alone in week 25:
+#    `fresh(102, 200, extra=second)`, where `second` (30 weeks × 50 workspaces) is 0.06 for wave 1 in weeks 25–29 and 0
+#    elsewhere. What do `did` and `demeaned_sc` say, and does the placebo in time, `did_interval(panel[:20], 10)` for
+#    each panel, see it? You are right if both average between 0.075 and 0.085, and the placebo's interval excludes zero
+#    in under 10 % of the panels. Why can no check on earlier weeks help, and what in Figure 7 would? Look at
+#    `event_study(panels.mean(axis=0))`: from weeks 20–24 to weeks 25–29 it should rise by 0.055 to 0.065.
+# 3. **Design something new** (15 minutes). Choose which 25 workspaces go first *by a coin* rather than taking the first
+#    25. In the panels of `fresh(101, 200, effect=0.0)` the offset belongs to 25 workspaces, wherever they go. For each
+#    panel, permute the workspaces at random (`panel[:, order]`), add 0.05 to weeks 20–29 of the 25 that now come first,
+#    and average `sc`. You are right if the mean is within 0.005 of 0.05: a coin turns the bias into noise (how much,
+#    says the SD). Why do the donors now lie on both sides of the average that they have to match?

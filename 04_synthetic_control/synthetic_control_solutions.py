@@ -9,13 +9,14 @@
 # %% [markdown]
 # # 04 · Solutions
 #
-# The three exercises at the end of [synthetic_control_demo.ipynb](synthetic_control_demo.ipynb). Each section states the task
-# and the answer that counts as right, computes it, and then says what a decision maker should take from it. Write your
-# own number down before you look; the comparison is where the learning happens.
+# The three exercises at the end of [synthetic_control_demo.ipynb](synthetic_control_demo.ipynb). Each section states
+# the task and the answer that counts as right, computes it, and then says what a decision maker should take from it.
+# Write your own number down before you look; the comparison is where the learning happens.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script without
-# running the rest of it; in the tutorial itself you have them already. All data here are fresh panels: `fresh(number, n)`
-# draws `n` of them, 30 weeks × 50 workspaces, wave 1 first, and the number (with the tutorial's seed, 404) fixes the draws.
+# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
+# without running the rest of it; in the tutorial itself you have them already. All data here are fresh panels:
+# `fresh(number, n)` draws `n` of them, 30 weeks × 50 workspaces, wave 1 first, and the number (with the tutorial's
+# seed, 404) fixes the draws.
 
 # %%
 import sys
@@ -48,11 +49,12 @@ def mean_of(name, estimates):
 # %% [markdown]
 # ## 1. Change a constant
 #
-# *Wave 1 completes 8 points more than wave 2 instead of 4. Predict the averages of `sc` and of `did` over 200 panels. Right:
-# within 0.004 of 0.13 and of 0.05.*
+# *Wave 1 completes 8 points more than wave 2 instead of 4. Predict the averages of `sc` and of `did` over 200 panels.
+# Right: within 0.004 of 0.13 and of 0.05.*
 #
-# Section 6 of the tutorial has the prediction: the gap estimates effect plus offset, $\tau+\alpha$, whatever the weights. With an
-# offset of 0.08 that is 0.13. A difference-in-differences compares changes, and a constant offset is in no change.
+# Section 6 of the tutorial has the prediction: the gap estimates effect plus offset, $\tau+\alpha$, whatever the
+# weights. With an offset of 0.08 that is 0.13. A difference-in-differences compares changes, and a constant offset is
+# in no change.
 
 # %%
 panels = fresh(100, 200, offset=0.08)
@@ -65,17 +67,17 @@ below = mean_of("synthetic control, offset -0.05", [sc(panel) for panel in worse
 assert abs(below) < 0.006
 
 # %% [markdown]
-# Twice the offset, twice the bias. The last line is the same algebra in the other direction: if the first wave had
-# been 5 points *below* the others, say the workspaces that complained most, an upgrade worth 5 points would have looked worth
-# nothing, and somebody would have rolled it back. The sign of the mistake depends on who goes first, which is why the
-# mean gap before the launch belongs beside every synthetic-control estimate.
+# Twice the offset, twice the bias. The last line is the same algebra in the other direction: if the first wave had been
+# 5 points *below* the others, say the workspaces that complained most, an upgrade worth 5 points would have looked
+# worth nothing, and somebody would have rolled it back. The sign of the mistake depends on who goes first, which is why
+# the mean gap before the launch belongs beside every synthetic-control estimate.
 
 # %% [markdown]
 # ## 2. Break an assumption
 #
-# *A second launch adds 0.06 in wave 1, and only there, in weeks 25–29. Right: `did` and `demeaned_sc` average between 0.075 and
-# 0.085; the placebo in time excludes zero in under 10 % of 200 panels; the event study rises by 0.055 to 0.065 from
-# weeks 20–24 to weeks 25–29.*
+# *A second launch adds 0.06 in wave 1, and only there, in weeks 25–29. Right: `did` and `demeaned_sc` average between
+# 0.075 and 0.085; the placebo in time excludes zero in under 10 % of 200 panels; the event study rises by 0.055 to
+# 0.065 from weeks 20–24 to weeks 25–29.*
 #
 # The second launch fills five of the ten weeks after the upgrade, so it adds half of 0.06 to the average over them.
 
@@ -92,15 +94,15 @@ print(f"placebo in time excludes zero in {np.mean((low > 0) | (high < 0)):.1%}")
 assert np.mean((low > 0) | (high < 0)) < 0.10
 
 # %% [markdown]
-# Both estimators are off by 3 points, with an intercept and all. The placebo in time is as quiet as it should be in a healthy
-# world: it looks at weeks 0–19, and in weeks 0–19 nothing is wrong.
+# Both estimators are off by 3 points, with an intercept and all. The placebo in time is as quiet as it should be in a
+# healthy world: it looks at weeks 0–19, and in weeks 0–19 nothing is wrong.
 #
-# *Why can no check on earlier weeks help?* Because the assumption that fails is about later ones. The waves moved in parallel
-# until week 20, and would have gone on doing so until week 24. Evidence from before speaks about habits that wave 1 already
-# had (a level, a trend), never about an event that is still to come.
+# *Why can no check on earlier weeks help?* Because the assumption that fails is about later ones. The waves moved in
+# parallel until week 20, and would have gone on doing so until week 24. Evidence from before speaks about habits that
+# wave 1 already had (a level, a trend), never about an event that is still to come.
 #
-# *What in Figure 7 would?* The right-hand side. Everybody reads an event study to the left of the line. To the right, one
-# launch with a constant effect should look like a plateau:
+# *What in Figure 7 would?* The right-hand side. Everybody reads an event study to the left of the line. To the right,
+# one launch with a constant effect should look like a plateau:
 
 # %%
 weekly, _ = event_study(panels.mean(axis=0))
@@ -115,20 +117,20 @@ shortened = mean_of("DiD, weeks 0-24 only", did(panels[:, :25]))
 assert abs(shortened - 0.05) < 0.006
 
 # %% [markdown]
-# The average panel shows the step clearly. In one panel the step of 0.06 is about three standard deviations of its noise: usually
-# visible, not always. And a rise alone does not say *what* rose: users who learn to use a better model would draw
-# the same picture. So the event study raises the question, and the release calendar answers it. If the calendar says "second
-# launch in week 25", end the analysis in week 24; the last line above shows that this is enough, at the price of half of
-# the weeks.
+# The average panel shows the step clearly. In one panel the step of 0.06 is about three standard deviations of its
+# noise: usually visible, not always. And a rise alone does not say *what* rose: users who learn to use a better model
+# would draw the same picture. So the event study raises the question, and the release calendar answers it. If the
+# calendar says "second launch in week 25", end the analysis in week 24; the last line above shows that this is enough,
+# at the price of half of the weeks.
 
 # %% [markdown]
 # ## 3. Design something new
 #
-# *Let a coin choose the 25 workspaces that go first, while an offset of 0.04 stays with 25 workspaces wherever they go, and average
-# synthetic control over 200 panels with an effect of 0.05. Right: within 0.005 of 0.05.*
+# *Let a coin choose the 25 workspaces that go first, while an offset of 0.04 stays with 25 workspaces wherever they go,
+# and average synthetic control over 200 panels with an effect of 0.05. Right: within 0.005 of 0.05.*
 #
-# The panels are drawn without an effect. Shuffling the columns is the coin, and the effect is then added to those that come
-# first. For comparison the same panels without the coin, and panels without any offset.
+# The panels are drawn without an effect. Shuffling the columns is the coin, and the effect is then added to those that
+# come first. For comparison the same panels without the coin, and panels without any offset.
 
 # %%
 rng = np.random.default_rng(3)
@@ -148,8 +150,8 @@ print("standard deviation: coin {:.4f}, no offset {:.4f}".format(*spread))
 assert abs(mean_coin - 0.05) < 0.005 and abs(mean_first - 0.09) < 0.005
 
 # %% [markdown]
-# With the coin the estimator is right on average, and hardly noisier than where there is no offset at all. Nothing about the
-# method changed. What changed is who its donors are:
+# With the coin the estimator is right on average, and hardly noisier than where there is no offset at all. Nothing
+# about the method changed. What changed is who its donors are:
 
 # %%
 for name, group in (("coin", shuffled), ("no coin", panels)):
@@ -159,12 +161,12 @@ for name, group in (("coin", shuffled), ("no coin", panels)):
     assert (11 < above.mean() < 14) if name == "coin" else (above.mean() < 4)
 
 # %% [markdown]
-# *Why do the donors now lie on both sides of the average that they have to match?* Because about half of the enthusiasts land
-# among them. The first 25 are a mixture, and so are the donors: some carry the offset, some do not, and the average lies
-# between. A weighted average of donors can reach it. Without the coin only a few donors lie above, and these
-# by luck; the weights find the lucky ones, and luck does not last into week 20.
+# *Why do the donors now lie on both sides of the average that they have to match?* Because about half of the
+# enthusiasts land among them. The first 25 are a mixture, and so are the donors: some carry the offset, some do not,
+# and the average lies between. A weighted average of donors can reach it. Without the coin only a few donors lie above,
+# and these by luck; the weights find the lucky ones, and luck does not last into week 20.
 #
 # In a single rollout the coin may still put 15 enthusiasts on one side. That is noise, and it is *counted*: the
-# permutation test of section 8 shuffles exactly what the coin shuffled. A bias is counted by nobody. For a decision: before the
-# next staged rollout, ask that the order of the workspaces be drawn by lot. It costs one line of code, and no
-# reweighting afterwards is worth as much.
+# permutation test of section 8 shuffles exactly what the coin shuffled. A bias is counted by nobody. For a decision:
+# before the next staged rollout, ask that the order of the workspaces be drawn by lot. It costs one line of code, and
+# no reweighting afterwards is worth as much.

@@ -397,9 +397,9 @@ show(figure, "outcomes_by_exposure",
 # ## 6. The article, step by step: the cluster bootstrap
 #
 # Draw 50 workspaces with replacement, keep all their users, refit; do it 500 times. Because every estimator is a
-# function of per-workspace sums, nothing has to be copied or refitted: a resample is a vector that says **how often each
-# workspace was drawn**, and 500 resamples are one matrix product. (The draw happens among the workspaces in the order
-# in which they first appear in the file; with another order the same seed would draw others.)
+# function of per-workspace sums, nothing has to be copied or refitted: a resample is a vector that says **how often
+# each workspace was drawn**, and 500 resamples are one matrix product. (The draw happens among the workspaces in the
+# order in which they first appear in the file; with another order the same seed would draw others.)
 
 
 # %%
@@ -467,10 +467,11 @@ assert not published or [f"{v:.3f}" for v in estimand.values()] == ["0.800", "0.
 # ### Compare like with like
 #
 # There is a second choice hidden in the exposure regression. Its pure controls are the control users who *did not* opt
-# in; its treated are *all* treated users, opted in or not. Here opting in changes nothing by itself, so no harm is done;
-# in any real product, heavy users opt in (section 10, failure 7). The comparison that needs no such luck keeps the users
-# who did not opt in, **in both arms**. Nobody among them is exposed under any assignment, and whether somebody belongs
-# to them was settled before the assignment. What is left is a plain randomized experiment on workspaces:
+# in; its treated are *all* treated users, opted in or not. Here opting in changes nothing by itself, so no harm is
+# done; in any real product, heavy users opt in (section 10, failure 7). The comparison that needs no such luck keeps
+# the users who did not opt in, **in both arms**. Nobody among them is exposed under any assignment, and whether
+# somebody belongs to them was settled before the assignment. What is left is a plain randomized experiment on
+# workspaces:
 
 
 # %%
@@ -502,10 +503,10 @@ print(f"not opted in: {estimate:+.4f}   SE {se:.4f}   95 % [{low:+.4f}, {high:+.
 assert not published or low < EFFECT < high
 
 # %% [markdown]
-# The number is that of the exposure regression, nearly; the interval is a t interval with 48 degrees of freedom, and the
-# claim is cleaner: *the effect of switching the summarizer on, among users who do not use agent mode*. For the others
-# there is no unexposed control group, so their effect is not identified without a further assumption. In this world it
-# is the same; the report should say that we assume so.
+# The number is that of the exposure regression, nearly; the interval is a t interval with 48 degrees of freedom, and
+# the claim is cleaner: *the effect of switching the summarizer on, among users who do not use agent mode*. For the
+# others there is no unexposed control group, so their effect is not identified without a further assumption. In this
+# world it is the same; the report should say that we assume so.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=[1, 1.25])
@@ -542,9 +543,9 @@ show(figure, "workspace_means",
 # ### Two more intervals, from the lottery itself
 #
 # **Randomization inference** needs no model of the outcome. If the summarizer added exactly $\tau$ to every workspace,
-# then subtracting $\tau$ from the treated makes the assignment irrelevant, and any other assignment of 25 workspaces would
-# have been as good. The p-value of $\tau$ is the share of assignments whose difference is at least as large as the one we
-# saw; the $\tau$ that are not rejected form an interval.
+# then subtracting $\tau$ from the treated makes the assignment irrelevant, and any other assignment of 25 workspaces
+# would have been as good. The p-value of $\tau$ is the share of assignments whose difference is at least as large as
+# the one we saw; the $\tau$ that are not rejected form an interval.
 
 
 # %%
@@ -655,9 +656,9 @@ display(doubtful[["published", "here", "verdict"]])
 assert not published or list(ledger.index[~same]) == ["boot_spillover_verdict"]
 
 # %% [markdown]
-# Every digit is there. The one value that is not reproduced is a word: the article prints that the bootstrap interval of
-# the spillover covers 0.20, and the interval it prints does not. Two more rows reproduce and mean something else than
-# the article says: the "16 percent" (section 3), and the projected total (section 7).
+# Every digit is there. The one value that is not reproduced is a word: the article prints that the bootstrap interval
+# of the spillover covers 0.20, and the interval it prints does not. Two more rows reproduce and mean something else
+# than the article says: the "16 percent" (section 3), and the projected total (section 7).
 #
 # **The headline**, in the form that the README and the scoreboard read:
 
@@ -673,9 +674,9 @@ headline = {name: v if isinstance(v, str) else float(v) for name, v in headline.
 # ## 9. Is the answer honest?
 #
 # One experiment is one draw. We now run it thousands of times, with 50 workspaces as here and with fewer. A fresh
-# experiment needs no users: the generator puts a user into a workspace at random and lets tiers decide about agent mode,
-# so the *counts* are multinomial and binomial; given those, sums are normal and sums of squares chi-square. (A test
-# of the series holds these draws against datasets made user by user.)
+# experiment needs no users: the generator puts a user into a workspace at random and lets tiers decide about agent
+# mode, so the *counts* are multinomial and binomial; given those, sums are normal and sums of squares chi-square. (A
+# test of the series holds these draws against datasets made user by user.)
 
 # %%
 OPT_IN = float(np.dot(World.tier_share, World.opt_in_rate))  # share of users in agent mode
@@ -702,8 +703,8 @@ def draw_experiments(rng, sims, k=K, n_on=None, effect=EFFECT, spillover=SPILLOV
 # constructions, those for the spillover from two. The tests of "no effect" (randomization, wild bootstrap) are run on
 # experiments without any effect: there we count false alarms, which should be 5 %.
 #
-# For the spillover, note who informs it: only the $K/2$ control workspaces contain both kinds of user. A t quantile with
-# $K/2-1$ degrees of freedom says so; the normal quantile forgets it.
+# For the spillover, note who informs it: only the $K/2$ control workspaces contain both kinds of user. A t quantile
+# with $K/2-1$ degrees of freedom says so; the normal quantile forgets it.
 
 
 # %%
@@ -739,8 +740,8 @@ def study(k, sims, draws, rng):
 
 # %% [markdown]
 # **Predict, then run.** The article's intervals (CR1 with a normal quantile, cluster bootstrap) are built to cover 95
-# times in 100. How many times in 100 will each of the two with 4 workspaces of 1,000 users? And how often will randomization
-# inference raise a false alarm with 4?
+# times in 100. How many times in 100 will each of the two with 4 workspaces of 1,000 users? And how often will
+# randomization inference raise a false alarm with 4?
 
 # %%
 COUNTS = (4, 8, 20, 50)  # workspaces
@@ -793,8 +794,8 @@ show(figure, "coverage",
 #   they promise, with 8 they cover 88 %, with 4 about 75 and 66 %. They fail gradually, and nothing in the output
 #   warns. Most people guess about 90 for 4 workspaces, because 4,000 users are many and the standard error is called
 #   robust. Users do not count here; each arm's spread is learned from two workspaces.
-# - **Workspace means with t(K−2)** hold at every size, down to 4. The reason is not magic: baselines here are normal and
-#   scatter equally in both arms, which is what the t distribution is made for. In exercise 2 they do not.
+# - **Workspace means with t(K−2)** hold at every size, down to 4. The reason is not magic: baselines here are normal
+#   and scatter equally in both arms, which is what the t distribution is made for. In exercise 2 they do not.
 # - **Spillover**: the same story twice as fast, because half of the workspaces inform it. With t(K/2−1) it is in order.
 # - **Randomization and wild-bootstrap tests** keep their 5 %, or stay below it. With 4 workspaces they *never* reject:
 #   there are 6 assignments, each as extreme as its mirror image, so no p-value is below 2/6 (2/16 for signs). Who
@@ -831,8 +832,8 @@ print(f"share of experiments at least as far off as ours: {(over <= naive).mean(
 assert not published or abs(over.mean() - (EFFECT - SPILLOVER * OPT_IN)) < 0.006
 
 # %% [markdown]
-# The average naive estimate is 0.75 and not 0.67: the leak costs 0.054, a bias of 7 %. The scatter of 0.085 is the luck,
-# and one experiment in five comes out lower than ours.
+# The average naive estimate is 0.75 and not 0.67: the leak costs 0.054, a bias of 7 %. The scatter of 0.085 is the
+# luck, and one experiment in five comes out lower than ours.
 
 # %% [markdown]
 # ## 10. When it fails
@@ -929,8 +930,8 @@ for name, effect in (("constant effect", EFFECT), ("effect grows with size", gro
 #
 # ### Failure 4: clusters dropped after looking
 #
-# "Workspace 17 had an outage, let us exclude it." No effect at all in this experiment. The analyst drops, after looking,
-# the workspace whose removal helps most; then another; at most three.
+# "Workspace 17 had an outage, let us exclude it." No effect at all in this experiment. The analyst drops, after
+# looking, the workspace whose removal helps most; then another; at most three.
 
 
 # %%
@@ -980,8 +981,8 @@ print(f"rule replayed: {100 * replayed:.1f} % (Monte Carlo error {100 * replay_m
 assert not published or (alarms.mean() > 0.25 and abs(replayed - 0.05) < 3.5 * replay_mcse)
 
 # %% [markdown]
-# A third of all dead experiments can be made "significant" by dropping three of fifty workspaces. Exclusions belong in the
-# plan, with a reason that can be checked before outcomes are seen.
+# A third of all dead experiments can be made "significant" by dropping three of fifty workspaces. Exclusions belong in
+# the plan, with a reason that can be checked before outcomes are seen.
 #
 # ### Failure 5: the treatment is not one thing
 #
@@ -1001,8 +1002,8 @@ for share_a in (0.3, 0.5, 0.7):
 
 # %% [markdown]
 # The effect of being assigned (intention to treat) rises from 0.19 to 0.31 with no change in either version: it is the
-# effect of *this rollout with this mix*. It is well identified and may answer tomorrow's question badly. What catches it:
-# log the version and the adoption of every user, report the estimate by week, and name the mix in the result.
+# effect of *this rollout with this mix*. It is well identified and may answer tomorrow's question badly. What catches
+# it: log the version and the adoption of every user, report the estimate by week, and name the mix in the result.
 #
 # ### Failure 6: selected, not randomized
 #
@@ -1080,8 +1081,8 @@ assert abs(robust_2 - estimate) < 1e-9  # users not opted in, both arms: the sam
 #
 # ### Plan: count workspaces
 #
-# The share of the outcome's variance that lies between workspaces is the **intracluster correlation** (ICC). With $m$ users
-# per workspace it inflates the variance of a mean by the design effect:
+# The share of the outcome's variance that lies between workspaces is the **intracluster correlation** (ICC). With $m$
+# users per workspace it inflates the variance of a mean by the design effect:
 #
 # $$\rho = \frac{\sigma_b^2}{\sigma_b^2+\sigma_w^2}, \qquad \text{design effect} = 1+(m-1)\rho .$$
 
@@ -1118,8 +1119,8 @@ assert not published or (round(icc, 2), round(deff), round(len(logs) / deff)) ==
 # ### Adjust for what you knew before
 #
 # A pre-period mean per workspace that correlates 0.9 with the baseline explains $0.9^2$, four fifths, of the variance
-# between workspaces. (In failure 6 the reliability was 0.9; here it is $0.9^2$.) Regress workspace means on treatment and this covariate, or pair similar workspaces and randomize
-# within pairs.
+# between workspaces. (In failure 6 the reliability was 0.9; here it is $0.9^2$.) Regress workspace means on treatment
+# and this covariate, or pair similar workspaces and randomize within pairs.
 #
 # **Predict, then run.** Four fifths of the variance are explained. Without the covariate, the smallest effect that 50
 # workspaces can detect is about a quarter of a minute (0.24). What is it with the covariate?
@@ -1142,10 +1143,11 @@ for name, gaps in spread.items():
 
 
 # %% [markdown]
-# The smallest detectable effect falls from a quarter of a minute to about a tenth (formula: Bloom 1995). Most people take
-# off four fifths and say 0.05. But it is the variance that falls to a fifth; effects are measured in standard errors, and
-# these fall with its root, to a little less than a half. Seen as workspaces it is the variance that counts: adjusting is
-# worth as much as five times the workspaces, and it is free. (10,000 experiments: each SD is known to within one percent.)
+# The smallest detectable effect falls from a quarter of a minute to about a tenth (formula: Bloom 1995). Most people
+# take off four fifths and say 0.05. But it is the variance that falls to a fifth; effects are measured in standard
+# errors, and these fall with its root, to a little less than a half. Seen as workspaces it is the variance that counts:
+# adjusting is worth as much as five times the workspaces, and it is free. (10,000 experiments: each SD is known to
+# within one percent.)
 
 
 # %%
@@ -1172,8 +1174,8 @@ show(figure, "power",
      "curve passes 0.8 at about 26 workspaces.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5. Power against the number of workspaces. The covariate moves the point of 80 % power from beyond the right edge
-# to about 26 workspaces.*
+# *Figure 5. Power against the number of workspaces. The covariate moves the point of 80 % power from beyond the right
+# edge to about 26 workspaces.*
 #
 # ### Analyze with a library, and report
 #
@@ -1244,15 +1246,15 @@ assert np.allclose(aggregated, row_level, rtol=0, atol=1e-10)
 assert np.allclose(aggregated, (estimate, se), rtol=0, atol=1e-10)
 
 # %% [markdown]
-# Estimate and standard error agree to ten decimals (the order in which a database adds moves the last bits of a sum). So
-# would nearly all of this notebook: the naive number, both regressions, the cluster bootstrap, randomization
-# inference, the wild bootstrap, the dropped workspaces. They resample, reassign or flip *whole workspaces*, and a workspace
-# is two rows. That bounds the rows out: two for each workspace, 100 here, and 100 for a billion users in 50 workspaces.
-# Nor does the function need our numbering of workspaces, or arms of equal size.
+# Estimate and standard error agree to ten decimals (the order in which a database adds moves the last bits of a sum).
+# So would nearly all of this notebook: the naive number, both regressions, the cluster bootstrap, randomization
+# inference, the wild bootstrap, the dropped workspaces. They resample, reassign or flip *whole workspaces*, and a
+# workspace is two rows. That bounds the rows out: two for each workspace, 100 here, and 100 for a billion users in 50
+# workspaces. Nor does the function need our numbering of workspaces, or arms of equal size.
 #
-# **What is lost** is whatever looks inside a workspace: the curves of Figure 2, medians, trimming of outliers, a plot by
-# week. Each further question wants a column of its own: the pre-period measure its sum, another exposure flag
-# (a treated partner, say) a place in the GROUP BY, an adjustment for users' covariates their squares and products.
+# **What is lost** is whatever looks inside a workspace: the curves of Figure 2, medians, trimming of outliers, a plot
+# by week. Each further question wants a column of its own: the pre-period measure its sum, another exposure flag (a
+# treated partner, say) a place in the GROUP BY, an adjustment for users' covariates their squares and products.
 #
 # **Take care with sums of squares.** Only the naive standard error and the ICC need them, as `q - s**2 / n`: a small
 # difference of large numbers. Here a squared outcome is on average a few hundred times the variance within a workspace,
@@ -1266,7 +1268,8 @@ assert np.allclose(aggregated, (estimate, se), rtol=0, atol=1e-10)
 # - Randomizing clusters stops interference *inside* them. What crosses their borders stays, and only a model of the
 #   channel, or larger clusters, deals with it.
 # - The lottery had 50 tickets. Count them, not users: workspace means with t(K−2), or randomization inference.
-# - Cluster-robust standard errors and cluster bootstraps are large-sample methods in the number of clusters **per arm**.
+# - Cluster-robust standard errors and cluster bootstraps are large-sample methods in the number of clusters **per
+#   arm**.
 # - Error = bias + luck + noise. A bias wants another design; luck wants an honest interval, and a covariate.
 # - Under interference an effect is a comparison of two policies. Name them.
 # - Compare like with like: an exposure flag that people choose carries the choosers with it. Run the placebo.
@@ -1284,30 +1287,32 @@ assert np.allclose(aggregated, (estimate, se), rtol=0, atol=1e-10)
 #   doi:10.1145/2487575.2487695
 # - Cameron, A. C., Gelbach, J. B., & Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
 #   errors. *Review of Economics and Statistics* 90(3). doi:10.1162/rest.90.3.414
-# - MacKinnon, J. G., & Webb, M. D. (2017). Wild bootstrap inference for wildly different cluster sizes. *Journal of Applied
-#   Econometrics* 32(2). doi:10.1002/jae.2508
-# - Su, F., & Ding, P. (2021). Model-assisted analyses of cluster-randomized experiments. *Journal of the Royal Statistical
-#   Society B* 83(5). doi:10.1111/rssb.12468
+# - MacKinnon, J. G., & Webb, M. D. (2017). Wild bootstrap inference for wildly different cluster sizes. *Journal of
+#   Applied Econometrics* 32(2). doi:10.1002/jae.2508
+# - Su, F., & Ding, P. (2021). Model-assisted analyses of cluster-randomized experiments. *Journal of the Royal
+#   Statistical Society B* 83(5). doi:10.1111/rssb.12468
 # - Bloom, H. S. (1995). Minimum detectable effects. *Evaluation Review* 19(5). doi:10.1177/0193841X9501900504
 #
-# The article: Rudrendu Paul (2026), [Product Experimentation for Collaborative AI Features](https://www.freecodecamp.org/news/cluster-randomization-for-llm-based-tools-in-python),
-# freeCodeCamp.
+# The article: Rudrendu Paul (2026), [Product Experimentation for Collaborative AI
+# Features](https://www.freecodecamp.org/news/cluster-randomization-for-llm-based-tools-in-python), freeCodeCamp.
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). Set `SEED_MINUTES = 3` in the parameters and run from there to the end of section 3.
-#    Predict first: what happens to the leak, and what to the luck? You are right if the leak is −0.0538 again, to the
-#    last digit (it depends on who opted in, not on this draw), and the luck is −0.043. How can another seed
-#    (5, for one) give a naive number above 0.80, though the leak only lowers it?
+# 1. **Change a constant** (5 minutes). Set `SEED_MINUTES = 3` in the parameters and run from there to the end of
+#    section 3. Predict first: what happens to the leak, and what to the luck? You are right if the leak is −0.0538
+#    again, to the last digit (it depends on who opted in, not on this draw), and the luck is −0.043. How can another
+#    seed (5, for one) give a naive number above 0.80, though the leak only lowers it?
 # 2. **Break an assumption** (10 minutes). Let the effect differ between workspaces. In the study of few treated
 #    workspaces (end of section 9) remove the assertion and add, below the draw,
-#    `s_ = s_ + n_ * np.random.default_rng(1).normal(0, 0.60, (N_STUDY, K, 1)) * (np.arange(K) < n_on)[:, None]`.
-#    Which interval suffers now, and when does neither? You are right if with 5 of 50 treated the pooled t interval has a
-#    coverage between 0.67 and 0.75 and CR1 one between 0.82 and 0.89, and with 25 treated both are between 0.91 and 0.97.
+#    `s_ = s_ + n_ * np.random.default_rng(1).normal(0, 0.60, (N_STUDY, K, 1)) * (np.arange(K) < n_on)[:, None]`. Which
+#    interval suffers now, and when does neither? You are right if with 5 of 50 treated the pooled t interval has a
+#    coverage between 0.67 and 0.75 and CR1 one between 0.82 and 0.89, and with 25 treated both are between 0.91 and
+#    0.97.
 # 3. **Design something new** (20 minutes). Your budget is 20,000 units; a workspace costs 400 to set up, a user 1. How
 #    many workspaces $K$, how many users $m$ in each? (Their standard error is $\sqrt{(4/K)(0.30^2+0.30^2/m)}$, as in
-#    section 11.) You are right if you buy 46 to 48 workspaces with 16 to 34 users each, for a standard error of 0.089 or 0.090 minutes,
-#    where 14 workspaces with 1,000 users each give 0.160. Check yours with `n, s, _ =
-#    draw_experiments(rng, 4000, k=…, users=…)`: the SD of `cluster_means(workspace_means(n, s, kinds=range(4)), on)`, with
-#    half of the workspaces `on`, lies between 0.085 and 0.095. (All four kinds of user, because a small workspace may lack
-#    one.) Why would twice the budget buy more workspaces, and not more users in each?
+#    section 11.) You are right if you buy 46 to 48 workspaces with 16 to 34 users each, for a standard error of 0.089
+#    or 0.090 minutes, where 14 workspaces with 1,000 users each give 0.160. Check yours with
+#    `n, s, _ = draw_experiments(rng, 4000, k=…, users=…)`: the SD of
+#    `cluster_means(workspace_means(n, s, kinds=range(4)), on)`, with half of the workspaces `on`, lies between 0.085
+#    and 0.095. (All four kinds of user, because a small workspace may lack one.) Why would twice the budget buy more
+#    workspaces, and not more users in each?

@@ -13,8 +13,8 @@
 # through: the task in short, the idea, the code, a check against the answer that the exercise states, and the reason
 # behind the number. If you have not yet written down a guess for each, this is the moment.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script without
-# running the rest of it; in the tutorial itself you have them already.
+# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
+# without running the rest of it; in the tutorial itself you have them already.
 
 # %%
 import sys
@@ -45,8 +45,8 @@ EFFECT, K, N_STUDY, SEED_STUDY, SPILLOVER, Z = map(tutorial.get, names)
 # *Set `SEED_MINUTES = 3`: what happens to the leak, and what to the luck? Right: the leak is −0.0538 again, to the last
 # digit, and the luck is −0.043.*
 #
-# Only the outcome is drawn anew. Who works where, who is treated and who opted in are columns of the logs, and the leak is
-# made of nothing else; the luck is a difference of two means of freshly drawn baselines.
+# Only the outcome is drawn anew. Who works where, who is treated and who opted in are columns of the logs, and the leak
+# is made of nothing else; the luck is a difference of two means of freshly drawn baselines.
 
 # %%
 logs = load_logs()
@@ -70,9 +70,9 @@ assert leak == parts(42)[0] and round(leak, 4) == -0.0538 and round(luck, 3) == 
 # %% [markdown]
 # That is what separates a bias from luck: draw again, and see which of the two is still there.
 #
-# *How can another seed (5, for one) give a naive number above 0.80, though the leak only lowers it?* Because the luck has
-# either sign and a standard deviation of $0.30\sqrt{4/50}=0.085$, more than the leak. It has to beat 0.054, which is 0.63
-# standard deviations:
+# *How can another seed (5, for one) give a naive number above 0.80, though the leak only lowers it?* Because the luck
+# has either sign and a standard deviation of $0.30\sqrt{4/50}=0.085$, more than the leak. It has to beat 0.054, which
+# is 0.63 standard deviations:
 
 # %%
 chance = 0.30 * np.sqrt(4 / K)
@@ -92,9 +92,9 @@ assert abs(above - stats.norm.sf(-leak / chance)) < 4 * mcse
 # %% [markdown]
 # ## 2. Break an assumption
 #
-# *The effect differs between workspaces, with a standard deviation of 0.60 minutes. Which interval suffers, and when does
-# neither? Right: with 5 of 50 treated the pooled t interval has a coverage between 0.67 and 0.75, CR1 one between 0.82 and
-# 0.89; with 25 treated both are between 0.91 and 0.97.*
+# *The effect differs between workspaces, with a standard deviation of 0.60 minutes. Which interval suffers, and when
+# does neither? Right: with 5 of 50 treated the pooled t interval has a coverage between 0.67 and 0.75, CR1 one between
+# 0.82 and 0.89; with 25 treated both are between 0.91 and 0.97.*
 #
 # The treatment now does two things: it shifts the treated workspaces by 0.80 on average, and it spreads them out. An
 # interval has to learn this spread from the treated arm. The pooled t takes most of its information on spread from the
@@ -140,12 +140,12 @@ for n_on in (5, 25):
 # %% [markdown]
 # ## 3. Design something new
 #
-# *A budget of 20,000; a workspace costs 400, a user 1. Right: 46 to 48 workspaces with 16 to 34 users each, standard error
-# 0.089 or 0.090, where 14 workspaces with 1,000 users each give 0.160; the SD in simulated experiments is between 0.085 and
-# 0.095.*
+# *A budget of 20,000; a workspace costs 400, a user 1. Right: 46 to 48 workspaces with 16 to 34 users each, standard
+# error 0.089 or 0.090, where 14 workspaces with 1,000 users each give 0.160; the SD in simulated experiments is between
+# 0.085 and 0.095.*
 #
-# $K$ workspaces with $m$ users each cost $K(400+m)$. The standard error is $\sqrt{(4/K)\,(0.30^2+0.30^2/m)}$. Try every $K$
-# and spend what is left on users.
+# $K$ workspaces with $m$ users each cost $K(400+m)$. The standard error is $\sqrt{(4/K)\,(0.30^2+0.30^2/m)}$. Try every
+# $K$ and spend what is left on users.
 
 
 # %%

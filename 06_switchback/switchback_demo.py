@@ -24,16 +24,17 @@
 # | estimate: direct effect plus carryover, regression on slots, 95 % interval | +8.5 pp [7.7, 9.3] |
 # | truth: what the outcome was built from | +9.0 pp |
 #
-# (pp: percentage points.) The truth has two parts: 6 points at once, and 3 more in the hour *after* an on-hour. The naive
-# number is neither of them, nor their sum.
+# (pp: percentage points.) The truth has two parts: 6 points at once, and 3 more in the hour *after* an on-hour. The
+# naive number is neither of them, nor their sum.
 #
 # **You will do:** build 48 hourly slots, estimate three effects, put five kinds of interval to the test, compare six
 # schedules, and break the design in five ways. **You will learn:** which effect a rollout buys, what a schedule can and
 # cannot identify, and why the schedule, not the regression, is the heart of a switchback. **You need:** least squares
 # and intervals. **Run time:** under 15 seconds.
 #
-# It follows [the article on switchback designs](https://www.freecodecamp.org/news/switchback-experiments-for-ai-platform-features-in-python)
-# by Rudrendu Paul (freeCodeCamp, 2026), reproduces its numbers, and then asks how far they carry.
+# It follows [the article on switchback
+# designs](https://www.freecodecamp.org/news/switchback-experiments-for-ai-platform-features-in-python) by Rudrendu Paul
+# (freeCodeCamp, 2026), reproduces its numbers, and then asks how far they carry.
 
 # %% [markdown]
 # ## 1. Set up
@@ -107,10 +108,10 @@ print(f"{len(logs):,} users")
 #
 # ### From users to slots
 #
-# In a switchback the unit is a **slot**: an hour in which everyone gets the same version. The logs know no hours, so the
-# article deals the users out to 48 slots, two days of hours, like cards: shuffle the rows, then row number modulo 48.
-# The shuffle matters. The prompt variant is the parity of `user_id`; without shuffling, every odd hour would run the
-# other prompt. (The article's generator needs `--n-users 50000` for this; ours writes 50,000 users by default.)
+# In a switchback the unit is a **slot**: an hour in which everyone gets the same version. The logs know no hours, so
+# the article deals the users out to 48 slots, two days of hours, like cards: shuffle the rows, then row number modulo
+# 48. The shuffle matters. The prompt variant is the parity of `user_id`; without shuffling, every odd hour would run
+# the other prompt. (The article's generator needs `--n-users 50000` for this; ours writes 50,000 users by default.)
 
 # %%
 users = logs.sample(frac=1, random_state=SEED_SHUFFLE).reset_index(drop=True)
@@ -127,8 +128,9 @@ display(slots.head(8).map("{:.4f}".format).assign(users=slots["users"]))
 # ### The schedule, and an outcome whose truth we know
 #
 # Routing is on for three slots, off for three, eight times over. (The article's text speaks of half-hour slots that
-# alternate one by one; its code, and so ours, uses hours in blocks of three. The difference is large, as we shall
-# see. And the schedule is fixed, not drawn at random: section 5 asks what a coin would have bought.) The outcome is built so that the truth is known. With $w_t=1$ when routing is on in slot $t$,
+# alternate one by one; its code, and so ours, uses hours in blocks of three. The difference is large, as we shall see.
+# And the schedule is fixed, not drawn at random: section 5 asks what a coin would have bought.) The outcome is built so
+# that the truth is known. With $w_t=1$ when routing is on in slot $t$,
 #
 # $$Y_t=\text{base}+\underbrace{0.06}_{\delta}\,w_t+\underbrace{0.03}_{\gamma}\,w_{t-1}+\varepsilon_t .$$
 #
@@ -259,10 +261,10 @@ print("  ".join(f"b={b}: {value:.4f}" for b, value in zip(BLOCKS, expected, stri
 #
 # $$E[\text{naive}]=\delta+\gamma\left(1-\frac{2}{b}\right).$$
 #
-# With one-hour blocks, the schedule that the article's text describes, carryover lands entirely on the off-slots, and the
-# naive number is *half* the direct effect, 0.030. At two hours it is right by accident. With long blocks it approaches
-# the total. The same product, the same effects, and a number anywhere between 3 and 9 points, by the choice of a block
-# length.
+# With one-hour blocks, the schedule that the article's text describes, carryover lands entirely on the off-slots, and
+# the naive number is *half* the direct effect, 0.030. At two hours it is right by accident. With long blocks it
+# approaches the total. The same product, the same effects, and a number anywhere between 3 and 9 points, by the choice
+# of a block length.
 
 # %% [markdown]
 # ### The regression that knows about the hour before
@@ -306,8 +308,8 @@ assert not published or abs(redraws[:, 2].mean() - CARRYOVER) < 2e-4 and 0.10 < 
 
 
 # %% [markdown]
-# The mean is the truth. An estimate of 0.0244 or less happens in one draw out of nine: the luck of this one dataset, and
-# nothing to correct for.
+# The mean is the truth. An estimate of 0.0244 or less happens in one draw out of nine: the luck of this one dataset,
+# and nothing to correct for.
 
 # %% [markdown]
 # ### Are neighbouring hours independent?
@@ -339,8 +341,8 @@ print(f"direct effect: OLS SE {se[1]:.4f}, HAC SE {hac_se:.4f} [{hac_lo:.4f}, {h
 
 
 # %% [markdown]
-# The noise was drawn independently, and Durbin–Watson near 2 agrees. The HAC standard error is hardly larger. Whether HAC may
-# therefore be used always, at no cost, is a question for section 4.
+# The noise was drawn independently, and Durbin–Watson near 2 agrees. The HAC standard error is hardly larger. Whether
+# HAC may therefore be used always, at no cost, is a question for section 4.
 
 # %% [markdown]
 # ### The bootstrap over slots
@@ -423,9 +425,10 @@ print(f"{N_DRAWS:,} reshuffles: mean {reshuffled.mean():.4f}; as far off: {100 *
 assert not published or round(real[1], 4) == 0.0506 and 0.035 < extreme < 0.045
 
 # %% [markdown]
-# With the real means the direct effect comes out at 0.0506, nearly a point too low. Is something wrong with them? Dealing
-# the same users out again and again (the number of completions in each slot is then hypergeometric) centres on the truth, and
-# a deal this far off comes about four times in a hundred. One shuffle is one draw; the one in the code was unlucky.
+# With the real means the direct effect comes out at 0.0506, nearly a point too low. Is something wrong with them?
+# Dealing the same users out again and again (the number of completions in each slot is then hypergeometric) centres on
+# the truth, and a deal this far off comes about four times in a hundred. One shuffle is one draw; the one in the code
+# was unlucky.
 
 # %% [markdown]
 # ## 3. Reproduction check
@@ -525,12 +528,12 @@ if published:
 # ### When hours are *not* independent
 #
 # Demand is sticky: a busy hour follows a busy hour. Let the noise be an AR(1) series,
-# $\varepsilon_t=\rho\,\varepsilon_{t-1}+\dots$, with the standard deviation kept as it was. Adding the
-# true effects would only shift estimates and intervals by exactly these effects, so noise with a truth of zero is enough.
+# $\varepsilon_t=\rho\,\varepsilon_{t-1}+\dots$, with the standard deviation kept as it was. Adding the true effects
+# would only shift estimates and intervals by exactly these effects, so noise with a truth of zero is enough.
 #
-# The article says that HAC standard errors cost nothing, and that the bootstrap makes no assumption about autocorrelation. But HAC
-# has to estimate more from the same 48 slots; and the bootstrap draws slots one by one, which *is* independence. For
-# comparison we also draw whole on-off cycles of six slots.
+# The article says that HAC standard errors cost nothing, and that the bootstrap makes no assumption about
+# autocorrelation. But HAC has to estimate more from the same 48 slots; and the bootstrap draws slots one by one, which
+# *is* independence. For comparison we also draw whole on-off cycles of six slots.
 
 # %%
 def ar1(rho, sd, size, rng):
@@ -594,11 +597,11 @@ show(figure, "coverage",
      "bootstrap are near 93, HAC with eight lags and the cycle bootstrap near 89.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 3. With 48 slots and independent noise the plain $t$-interval of OLS is right and the other four fall short. As
-# autocorrelation grows, all of them drift, and none is right throughout.*
+# *Figure 3. With 48 slots and independent noise the plain $t$-interval of OLS is right and the other four fall short.
+# As autocorrelation grows, all of them drift, and none is right throughout.*
 #
-# - **HAC is not free.** With 48 slots its standard errors are too small on average, and $z$ quantiles ignore that they are
-#   estimated: with independent noise HAC(3) covers 92 to 93 % and HAC(8) about 89 %.
+# - **HAC is not free.** With 48 slots its standard errors are too small on average, and $z$ quantiles ignore that they
+#   are estimated: with independent noise HAC(3) covers 92 to 93 % and HAC(8) about 89 %.
 # - **The slot bootstrap** falls short by a point or two; percentiles of 48 slots do that. Drawing cycles respects the
 #   autocorrelation, but there are only eight of them: about 88 %.
 # - **OLS** dips slightly, to 0.925 for the total at $\rho=0.3$, and then gets *wider* than needed: 99 % for the direct
@@ -622,12 +625,12 @@ assert not published or rejects[1] < 0.001 and rejects[3] < 0.02 and 0.37 < reje
 
 
 # %% [markdown]
-# Most people write more than 5 % three times, even with Figure 3 before their eyes: the textbook rule, which the article
-# repeats, says that positive autocorrelation makes OLS standard errors too small. The rule is about regressors that move as slowly as the noise. Here
-# it is next to never with single hours, under 2 % with blocks of three, nearly 40 % with blocks of twelve. Sticky noise is
-# *slow*: it moves little within a few hours. A schedule that switches fast compares hours that share their noise, and it
-# cancels; one that switches slowly takes the slow noise for an effect. Autocorrelation alone does not say whether a
-# standard error is too small or too large; the schedule does.
+# Most people write more than 5 % three times, even with Figure 3 before their eyes: the textbook rule, which the
+# article repeats, says that positive autocorrelation makes OLS standard errors too small. The rule is about regressors
+# that move as slowly as the noise. Here it is next to never with single hours, under 2 % with blocks of three, nearly
+# 40 % with blocks of twelve. Sticky noise is *slow*: it moves little within a few hours. A schedule that switches fast
+# compares hours that share their noise, and it cancels; one that switches slowly takes the slow noise for an effect.
+# Autocorrelation alone does not say whether a standard error is too small or too large; the schedule does.
 
 # %% [markdown]
 # ## 5. The schedule is the design
@@ -672,8 +675,8 @@ SCHEDULES = {
 # ### What a schedule can see
 #
 # The article suggests adding lags 3 and 4 of the schedule until AIC stops improving (a score that rewards the fit and
-# charges for each coefficient), and dummies for the hour of the day. A coefficient can be estimated only if its column is no combination of the others. In a 3-3 schedule, the hour
-# three hours back is *always* in the other arm.
+# charges for each coefficient), and dummies for the hour of the day. A coefficient can be estimated only if its column
+# is no combination of the others. In a 3-3 schedule, the hour three hours back is *always* in the other arm.
 
 # %%
 x3 = regressors(ON, 3)
@@ -717,11 +720,12 @@ if published:
     assert list(seen.loc["fixed 3-3"]) == [1, 0, 0, 0] and seen.loc["fixed 1-1"].max() == 0
 
 # %% [markdown]
-# Share of draws in which all coefficients can be estimated. The fixed schedules repeat their first day on the second, so
-# that each hour has one arm only: hour effects and treatment are *aliases* of each other: one column is a combination of the others. (A fixed cycle that does not divide
-# 24 hours, such as 8-8, escapes that.) The alternating schedule cannot
-# even tell direct effect from carryover. Random schedules see everything, almost always; a paired schedule may by chance
-# repeat its first day (or, twice in 256 draws of the coins, alternate strictly). Check the rank *before* the experiment and draw again if it fails.
+# Share of draws in which all coefficients can be estimated. The fixed schedules repeat their first day on the second,
+# so that each hour has one arm only: hour effects and treatment are *aliases* of each other: one column is a
+# combination of the others. (A fixed cycle that does not divide 24 hours, such as 8-8, escapes that.) The alternating
+# schedule cannot even tell direct effect from carryover. Random schedules see everything, almost always; a paired
+# schedule may by chance repeat its first day (or, twice in 256 draws of the coins, alternate strictly). Check the rank
+# *before* the experiment and draw again if it fails.
 
 # %% [markdown]
 # ### Precision, bias and an unlucky rhythm
@@ -777,11 +781,11 @@ if published:
 # - **Without a rhythm** all schedules serve, and they trade. Long blocks pin down the total and blur the direct effect;
 #   a coin per slot does the reverse. Paired 3-blocks are good at both (0.0051 and 0.0050).
 # - **With a rhythm of six hours**, the fixed 3-3 schedule is in step with it. The direct effect comes out at 0.099, and
-#   next to no interval covers. Nothing in the data would tell: hour and treatment are aliases. (12-12 escapes by luck: twelve hours
-#   hold two whole cycles.)
-# - **Random schedules** are right on average, in any rhythm. But the bias has turned into *spread*, and an interval that
-#   takes the rhythm for independent noise covers only about 90 %. Hour effects, which these fixed schedules
-#   cannot have, absorb the rhythm and restore the 95 %.
+#   next to no interval covers. Nothing in the data would tell: hour and treatment are aliases. (12-12 escapes by luck:
+#   twelve hours hold two whole cycles.)
+# - **Random schedules** are right on average, in any rhythm. But the bias has turned into *spread*, and an interval
+#   that takes the rhythm for independent noise covers only about 90 %. Hour effects, which these fixed schedules cannot
+#   have, absorb the rhythm and restore the 95 %.
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 2.9))
@@ -869,8 +873,8 @@ if published:
 #
 # ### Failure 1: carryover that lasts longer than a slot
 #
-# The queue effect fades by 40 % an hour instead of vanishing: 0.03 after one hour, 60 % of that after two, and so on for
-# eight hours. On for good, the total is then 0.134.
+# The queue effect fades by 40 % an hour instead of vanishing: 0.03 after one hour, 60 % of that after two, and so on
+# for eight hours. On for good, the total is then 0.134.
 
 # %%
 FADING = (DIRECT, *(CARRYOVER * 0.6 ** np.arange(8)))
@@ -955,8 +959,8 @@ if published:
     assert 0.86 < power[0] < 0.91 and 0.035 < power[1] < 0.065
 
 # %% [markdown]
-# Most people say: clean slots, clean effect, so 0.06; or 0.09, since the on-slots that remain all follow an on-slot. It is
-# neither: 0.080. Dropped from one arm only, the on-slots are clean and the off-slots still hold carryover. With the
+# Most people say: clean slots, clean effect, so 0.06; or 0.09, since the on-slots that remain all follow an on-slot. It
+# is neither: 0.080. Dropped from one arm only, the on-slots are clean and the off-slots still hold carryover. With the
 # lag term it is the direct effect (0.060); dropping the first slot of **both** arms gives the total after washout,
 # 0.090, with no lag term at all. And beware of row one: all slots, no lag term, 0.060, right by accident. The
 # diagnostic is the interaction of the schedule with its lag, which is zero when effects add up: it finds this ramp in
@@ -966,7 +970,8 @@ if published:
 # ### Failure 4: counting users
 #
 # Fifty thousand users or 48 slots: which is the sample size? Give each slot a common shock of 2 points (an outage
-# elsewhere, a news event), and no effect at all. The naive difference, tested as if users were independent, and on slots:
+# elsewhere, a news event), and no effect at all. The naive difference, tested as if users were independent, and on
+# slots:
 
 # %%
 rng = np.random.default_rng([SEED_STUDY, 14])
@@ -983,15 +988,16 @@ if published:
 
 
 # %% [markdown]
-# About one false alarm in four when users are counted, and the nominal rate on slots. The coin was tossed for slots; what
-# was assigned is what counts.
+# About one false alarm in four when users are counted, and the nominal rate on slots. The coin was tossed for slots;
+# what was assigned is what counts.
 
 # %% [markdown]
 # ### Failure 5: slots of the wrong length
 #
-# The effect builds up and fades with a time constant of 20 minutes, to a total of 9 points. Demand wanders
-# (SD 2 points, time constant four hours). Two days, pairs of slots in random order, lengths from 5 minutes to 8 hours, compared by plain on-off
-# differences (Hu and Wager 2022 study this case); once with all minutes, once without the first 30 of each slot (**burn-in**).
+# The effect builds up and fades with a time constant of 20 minutes, to a total of 9 points. Demand wanders (SD 2
+# points, time constant four hours). Two days, pairs of slots in random order, lengths from 5 minutes to 8 hours,
+# compared by plain on-off differences (Hu and Wager 2022 study this case); once with all minutes, once without the
+# first 30 of each slot (**burn-in**).
 
 # %%
 def slot_length_study(minutes, burn_in, rng, sd, n, memory=20.0):
@@ -1049,8 +1055,8 @@ show(figure, "slot_length",
      "minutes of burn-in it is small, and the error is least at two to four hours.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5. Short slots never let the effect build up; long slots leave few comparisons and let demand wander in between.
-# Best here: two to four hours, with the first half hour thrown away.*
+# *Figure 5. Short slots never let the effect build up; long slots leave few comparisons and let demand wander in
+# between. Best here: two to four hours, with the first half hour thrown away.*
 #
 # ## 7. What you would ship
 #
@@ -1091,9 +1097,9 @@ assert not published or low < DIRECT + CARRYOVER < high and round(240 * p_value)
 
 # %% [markdown]
 # The p-value is the smallest that this design can give, 2 in 240 (the schedule and its mirror image). The interval is
-# wider than the one above: the 23 hour effects cost degrees of freedom. In exchange the number survives a
-# daily rhythm, and the test assumes nothing but the coins, which were drawn among the schedules that allow hour effects and
-# are replayed among the same.
+# wider than the one above: the 23 hour effects cost degrees of freedom. In exchange the number survives a daily rhythm,
+# and the test assumes nothing but the coins, which were drawn among the schedules that allow hour effects and are
+# replayed among the same.
 
 # %% [markdown]
 # ### Two plots before anyone reads the result
@@ -1154,9 +1160,9 @@ every block still lives in the other arm.""".format(*points))
 # ### The same answer from a warehouse
 #
 # Your own logs may have a billion rows; a switchback needs one row per slot. The query that makes these rows is
-# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your
-# own columns. A real log has a time stamp, and its slot would be `date_trunc('hour', started_at)`, counted in hours from
-# the start; ours has none, so we hand the query the logs with the slot that the shuffle dealt.
+# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns. A real
+# log has a time stamp, and its slot would be `date_trunc('hour', started_at)`, counted in hours from the start; ours
+# has none, so we hand the query the logs with the slot that the shuffle dealt.
 
 # %%
 query = (ROOT / "06_switchback" / "aggregate.sql").read_text(encoding="utf-8")
@@ -1200,20 +1206,20 @@ for name, (counted, rows) in compared.items():
     assert np.allclose(counted, rows, rtol=0, atol=1e-10)
 
 # %% [markdown]
-# Totals and standard errors agree to ten decimals, for the article's schedule and for the random one with hour effects. As in
-# "the experiment you would run instead", effects are added to the *real* slot means, so the first line is not the headline,
-# whose slot noise was drawn. (In your own logs the effect is in the outcome already, and nothing is planted.)
+# Totals and standard errors agree to ten decimals, for the article's schedule and for the random one with hour effects.
+# As in "the experiment you would run instead", effects are added to the *real* slot means, so the first line is not the
+# headline, whose slot noise was drawn. (In your own logs the effect is in the outcome already, and nothing is planted.)
 #
 # What is **kept** is everything taught here. The slot is the unit: HAC, the bootstraps of slots and of cycles, the
 # randomization test and the residual plot see slot means only. Even an outcome that is not 0 or 1, such as cost, needs
-# nothing but one more sum, because the standard error comes from the spread between slots. The rows out are bounded by the
-# length of the experiment, however busy it was: 48 for two days of hours.
+# nothing but one more sum, because the standard error comes from the spread between slots. The rows out are bounded by
+# the length of the experiment, however busy it was: 48 for two days of hours.
 #
-# **What is lost** is whatever lies inside a slot or across slots. A bootstrap of users needs rows, and so does anything about
-# users who appear in several slots: the query counts them once per row, and the slots that share them are no longer
-# independent. An effect by hour *and* segment needs the segment in SELECT and GROUP BY. Burn-in must be cut off before
-# counting (a WHERE), and so must slots of another length be chosen. And count slots by the clock, never by the row: an hour
-# without users has no row, and the hour after it would be given the wrong lag.
+# **What is lost** is whatever lies inside a slot or across slots. A bootstrap of users needs rows, and so does anything
+# about users who appear in several slots: the query counts them once per row, and the slots that share them are no
+# longer independent. An effect by hour *and* segment needs the segment in SELECT and GROUP BY. Burn-in must be cut off
+# before counting (a WHERE), and so must slots of another length be chosen. And count slots by the clock, never by the
+# row: an hour without users has no row, and the hour after it would be given the wrong lag.
 
 # %% [markdown]
 # ## Key ideas
@@ -1225,8 +1231,8 @@ for name, (counted, rows) in compared.items():
 # - A random schedule turns unknown rhythms from bias into spread. The analysis must still account for that spread.
 # - A randomization test is valid for the design that was drawn, and for no other.
 #
-# **Next:** [07](../07_sequential_msprt/msprt_demo.ipynb), an ordinary randomized test at last; the trouble is the people
-# who look at it every day.
+# **Next:** [07](../07_sequential_msprt/msprt_demo.ipynb), an ordinary randomized test at last; the trouble is the
+# people who look at it every day.
 #
 # ## References
 #
@@ -1240,8 +1246,8 @@ for name, (counted, rows) in compared.items():
 #   Society* 6(2). doi:10.2307/2983686
 # - Durbin, J. & Watson, G. S. (1950). Testing for serial correlation in least squares regression: I. *Biometrika*
 #   37(3–4). doi:10.1093/biomet/37.3-4.409
-# - Phipson, B. & Smyth, G. K. (2010). Permutation p-values should never be zero. *Statistical Applications in Genetics and
-#   Molecular Biology* 9(1). doi:10.2202/1544-6115.1585
+# - Phipson, B. & Smyth, G. K. (2010). Permutation p-values should never be zero. *Statistical Applications in Genetics
+#   and Molecular Biology* 9(1). doi:10.2202/1544-6115.1585
 # - Kastelman, D. & Ramesh, R. (2018). Switchback tests and randomized experimentation under network effects at
 #   DoorDash. DoorDash Engineering.
 #
@@ -1249,7 +1255,8 @@ for name, (counted, rows) in compared.items():
 #
 # 1. **Change a constant** (5 minutes). Emptied queues may attract more queries an hour later: carryover of −0.030.
 #    Predict the expected naive difference for blocks of 1, 3 and 12 hours and the total effect, then compute with
-#    `effects(on, (0.06, -0.03))`. You are right if you find 0.090, 0.050, 0.035 and 0.030: now the naive number flatters.
+#    `effects(on, (0.06, -0.03))`. You are right if you find 0.090, 0.050, 0.035 and 0.030: now the naive number
+#    flatters.
 # 2. **Break an assumption** (10 minutes). Let completion drift upwards: call `study` with
 #    `hidden=0.001 * np.arange(48)` (the argument after `sd`). Which of "fixed 3-3", "fixed 12-12" and "paired 3-blocks"
 #    suffer, and why? You are right if the mean totals are within 0.001 of 0.087, 0.078 and 0.090, and the interval of

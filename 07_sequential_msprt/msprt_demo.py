@@ -33,8 +33,8 @@
 # stopping early does to an estimate. **You need:** the binomial distribution, t-tests and a little Bayes.
 # **Run time:** under 25 seconds.
 #
-# The article: Rudrendu Paul,
-# [Stop Early Without P-Hacking Using mSPRT and Sequential Testing](https://www.freecodecamp.org/news/stop-early-without-p-hacking-using-msprt-and-sequential-testing-in-python)
+# The article: Rudrendu Paul, [Stop Early Without P-Hacking Using mSPRT and Sequential
+# Testing](https://www.freecodecamp.org/news/stop-early-without-p-hacking-using-msprt-and-sequential-testing-in-python)
 # (freeCodeCamp, 2026).
 
 # %% [markdown]
@@ -431,10 +431,10 @@ print(f"mean at p = 0.6: {chance @ factor:.2f}")
 
 
 # %% [markdown]
-# Most people answer 1, because a Bayes factor "is a martingale". The mean is 1.11: at a null rate of 0.6 the odds are in
-# *our* favour, and capital grows without any effect. The Bayes factor is a martingale when the null rate itself is drawn
-# from the prior, uniformly between 0 and 1. Your product has one rate, though, not a random one. Averaged over all
-# rates the odds are fair; at the middling rates they are too good, and at the extreme ones too bad.
+# Most people answer 1, because a Bayes factor "is a martingale". The mean is 1.11: at a null rate of 0.6 the odds are
+# in *our* favour, and capital grows without any effect. The Bayes factor is a martingale when the null rate itself is
+# drawn from the prior, uniformly between 0 and 1. Your product has one rate, though, not a random one. Averaged over
+# all rates the odds are fair; at the middling rates they are too good, and at the extreme ones too bad.
 #
 # How far does it go? The mean of $E_n$ at a rate $p$ is a sum over all $(a,b)$ of the probability at $p$, times the
 # probability under the two-rate mixture, over the one under the common-rate mixture. The first and the last of these
@@ -571,8 +571,8 @@ assert list(curves[:, 6].round(3)) == [0.051, 0.073, 0.142, 0.493]  # what the t
 # %% [markdown]
 # ## 7. Methods whose guarantee is real
 #
-# What is needed is a guarantee at **every** null rate. Five ways, each a few lines: two keep it exactly (1 and 2), two in
-# the limit of many users (3 and 4), and the last shares out the 5 % over looks that are known beforehand.
+# What is needed is a guarantee at **every** null rate. Five ways, each a few lines: two keep it exactly (1 and 2), two
+# in the limit of many users (3 and 4), and the last shares out the 5 % over looks that are known beforehand.
 #
 # **1. Safe test for two proportions** (Turner, Ly & Grünwald 2024). For any two rates $\theta_a,\theta_b$ chosen
 # *before* a block of $n_a+n_b$ users, let $\theta_0$ be their mean, weighted by block size. Then
@@ -583,9 +583,9 @@ assert list(curves[:, 6].round(3)) == [0.051, 0.073, 0.142, 0.493]  # what the t
 # $\theta_0$ from the past. We take the pooled rate so far, bet on +5 points and on −5 points, and average both
 # capitals. (They learn $\theta_a,\theta_b$ with a prior; this plug-in form is the shortest member of their family.)
 #
-# **2. Betting on discordant pairs** (Wald 1945). Only pairs that disagree carry information about the difference.
-# Among them, "the treated user won" is a fair coin under the null, whatever the rate. A null of one
-# single rate (a *simple* one) has an honest Bayes factor: with $w$ wins and $l$ losses, $2^{w+l}B(100+w,100+l)/B(100,100)$.
+# **2. Betting on discordant pairs** (Wald 1945). Only pairs that disagree carry information about the difference. Among
+# them, "the treated user won" is a fair coin under the null, whatever the rate. A null of one single rate (a *simple*
+# one) has an honest Bayes factor: with $w$ wins and $l$ losses, $2^{w+l}B(100+w,100+l)/B(100,100)$.
 #
 # **3. Normal mixture** (Robbins 1970; the mixture sequential probability ratio test, mSPRT, of Johari, Koomen,
 # Pekelis & Walsh 2022). With $\bar d$ the difference, $V$ the variance of one pair's difference, and a prior
@@ -1432,14 +1432,14 @@ assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
 # **What is lost.** First, the order within a day. A test on the table can only stop when a day ends: the confidence
 # sequence, which excluded 0 on day 38.1, does so at the end of day 39. Second, the pairs. The sequence takes its
 # variance from pair differences, and for these the query would have to know who was paired with whom, and count pairs
-# by their two outcomes. The arms' counts give a variance too, as if the outcomes of a pair did not vary together.
-# After day 30 this changes the half-width by at most 1.2 %, and the day on which 0 is excluded not at all (elsewhere,
-# where the band only grazes 0, a per cent may move it by days or weeks). If good and bad days lift both arms alike, pairs
+# by their two outcomes. The arms' counts give a variance too, as if the outcomes of a pair did not vary together. After
+# day 30 this changes the half-width by at most 1.2 %, and the day on which 0 is excluded not at all (elsewhere, where
+# the band only grazes 0, a per cent may move it by days or weeks). If good and bad days lift both arms alike, pairs
 # cancel them and the pooled counts do not: the band from counts is then the wider one.
 #
 # Third, the users. The query counts rows, and a row must be one randomized user whose outcome is known. Logs with five
-# tasks per user need a GROUP BY user in the first block, or they fail as in section 10; further metrics need a sum each,
-# and a sum of squares where they are not 0 or 1.
+# tasks per user need a GROUP BY user in the first block, or they fail as in section 10; further metrics need a sum
+# each, and a sum of squares where they are not 0 or 1.
 
 # %% [markdown]
 # ## Key ideas
@@ -1481,8 +1481,8 @@ assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
 # - Ramdas, A., Grünwald, P., Vovk, V. & Shafer, G. (2023). Game-theoretic statistics and safe anytime-valid
 #   inference. *Statistical Science* 38(4). doi:10.1214/23-STS894
 #
-# The article: Rudrendu Paul,
-# [Stop Early Without P-Hacking Using mSPRT and Sequential Testing](https://www.freecodecamp.org/news/stop-early-without-p-hacking-using-msprt-and-sequential-testing-in-python)
+# The article: Rudrendu Paul, [Stop Early Without P-Hacking Using mSPRT and Sequential
+# Testing](https://www.freecodecamp.org/news/stop-early-without-p-hacking-using-msprt-and-sequential-testing-in-python)
 # (freeCodeCamp, 2026).
 #
 # ## On your own
@@ -1496,9 +1496,9 @@ assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
 #    both shares first. You are right if counting tasks gives between 0.12 and 0.19, and counting users less than
 #    0.05. How many false positives would you expect if users did not differ at all?
 # 3. **Design something new** (15 minutes). The new prompt is cheaper, so it is enough that it is *not worse* by more
-#    than one point. On which day does the confidence sequence of the prompt test first lie above −0.01 (from day 1
-#    on)? You are right if you find a day between 32 and 34 in the published data, five days before it excludes 0. Then check
-#    the rule on 1,000 experiments in which the new prompt is worse by two points (`running_counts(rng, 0.58, 0.60, 1000)`):
-#    you are right if fewer than 2.5 % are ever shown to be above −0.01. May
-#    you choose the margin after you have seen Figure 4? (The band is valid for all margins at once; the *decision*
-#    rule is not free of you.)
+#    than one point. On which day does the confidence sequence of the prompt test first lie above −0.01 (from day 1 on)?
+#    You are right if you find a day between 32 and 34 in the published data, five days before it excludes 0. Then check
+#    the rule on 1,000 experiments in which the new prompt is worse by two points
+#    (`running_counts(rng, 0.58, 0.60, 1000)`): you are right if fewer than 2.5 % are ever shown to be above −0.01. May
+#    you choose the margin after you have seen Figure 4? (The band is valid for all margins at once; the *decision* rule
+#    is not free of you.)

@@ -9,12 +9,12 @@
 # %% [markdown]
 # # 07 · Solutions
 #
-# The exercises at the end of [msprt_demo.ipynb](msprt_demo.ipynb), solved: the task in a sentence, a short computation, a
-# check against the answer that the exercise states, and the reason. Write your own guess down before you read on; a
+# The exercises at the end of [msprt_demo.ipynb](msprt_demo.ipynb), solved: the task in a sentence, a short computation,
+# a check against the answer that the exercise states, and the reason. Write your own guess down before you read on; a
 # surprise is what one remembers.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script without
-# running the rest of it; in the tutorial itself you have them already.
+# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
+# without running the rest of it; in the tutorial itself you have them already.
 
 # %%
 import sys
@@ -40,8 +40,8 @@ HORIZON, PER_DAY, PAIRS = map(tutorial.get, ("HORIZON", "PER_DAY", "PAIRS"))
 # %% [markdown]
 # ## 1. Change a constant
 #
-# *The Bayes factor with the prior Beta(5, 5). Right: an error between 0.041 and 0.043 and a power between 0.56 and 0.57.
-# Which of the two gets worse than with Beta(1, 1)? Neither. Does Beta(20, 20) go on improving?*
+# *The Bayes factor with the prior Beta(5, 5). Right: an error between 0.041 and 0.043 and a power between 0.56 and
+# 0.57. Which of the two gets worse than with Beta(1, 1)? Neither. Does Beta(20, 20) go on improving?*
 #
 # One expects a trade: fewer false alarms for less power. Nothing is simulated here, so there is no Monte Carlo error.
 
@@ -63,14 +63,14 @@ assert found[5][0] < found[1][0] and found[5][1] > found[1][1]
 assert found[20][0] < found[5][0] and found[1][1] < found[20][1] < found[5][1]
 
 # %% [markdown]
-# There is no trade, because Beta(1, 1) was a bad bet and not a bold one. Two uniform rates differ by a standard deviation
-# of 41 points, so most of the capital is staked on effects that no prompt ever has. Two rates from Beta(5, 5) differ by
-# 21 points: still far too much for an effect of 5, and better in both columns.
+# There is no trade, because Beta(1, 1) was a bad bet and not a bold one. Two uniform rates differ by a standard
+# deviation of 41 points, so most of the capital is staked on effects that no prompt ever has. Two rates from Beta(5, 5)
+# differ by 21 points: still far too much for an effect of 5, and better in both columns.
 #
 # Beta(20, 20) expects differences of 11 points, nearer still to 5, and yet its power falls back nearly to where it
 # started. *Why?* The prior says two things at once: how far apart the rates are, and **where** they are. Beta(20, 20)
-# says near one half, and rates of 0.60 and 0.65 are not. Each separate rate pays for that surprise, the common rate pays
-# once, and the capital goes down. If so, the same prior should do well where the rates are near one half:
+# says near one half, and rates of 0.60 and 0.65 are not. Each separate rate pays for that surprise, the common rate
+# pays once, and the capital goes down. If so, the same prior should do well where the rates are near one half:
 
 # %%
 at_half = {prior: error_and_power(0.5, prior) for prior in (5, 20)}
@@ -79,10 +79,10 @@ for prior, (error, power) in at_half.items():
 assert at_half[20][1] > at_half[5][1] > 0.56 and 0.050 < at_half[5][0] < 0.051
 
 # %% [markdown]
-# It does, by far. And Beta(5, 5) has an error of 0.0502 there, a little more than 0.05: a better prior makes the promise
-# less broken, and does not repair it. **For a decision:** tune to the effect that matters with a method in which the size
-# of the effect and the level of the rates are separate knobs. The safe test and the normal mixture of section 7 are such
-# methods, and in its table both have more power than any line above.
+# It does, by far. And Beta(5, 5) has an error of 0.0502 there, a little more than 0.05: a better prior makes the
+# promise less broken, and does not repair it. **For a decision:** tune to the effect that matters with a method in
+# which the size of the effect and the level of the rates are separate knobs. The safe test and the normal mixture of
+# section 7 are such methods, and in its table both have more power than any line above.
 
 # %% [markdown]
 # ## 2. Break an assumption
@@ -102,10 +102,10 @@ print(f"users who do not differ, exact: {no_difference:.4f}")
 assert round(no_difference, 4) == 0.0546
 
 # %% [markdown]
-# With a correlation of $1/3$, the variance of a mean over $m$ tasks per user is $1+(m-1)/3$ times what independent tasks
-# would give: 1.33 for two tasks, 2.33 for five. (Notebook 05 calls this the design effect.) A third more variance sounds
-# harmless. But a sequential test stops at the *largest* of 1,800 looks, where the tail is, and there a third more
-# variance makes nearly three times the false positives.
+# With a correlation of $1/3$, the variance of a mean over $m$ tasks per user is $1+(m-1)/3$ times what independent
+# tasks would give: 1.33 for two tasks, 2.33 for five. (Notebook 05 calls this the design effect.) A third more variance
+# sounds harmless. But a sequential test stops at the *largest* of 1,800 looks, where the tail is, and there a third
+# more variance makes nearly three times the false positives.
 #
 # *If users did not differ at all*, two tasks of one user would be as good as one task each of two users, and counting
 # tasks would be right. The answer is then the article's own error at a rate of 0.6, from section 6: 0.0546. Not 0.05;
@@ -119,8 +119,8 @@ assert round(no_difference, 4) == 0.0546
 # ## 3. Design something new
 #
 # *It is enough that the cheaper prompt is not worse by more than one point. On which day does the confidence sequence
-# first lie above −0.01? Right: a day between 32 and 34, five days before it excludes 0; and with a prompt that is worse by
-# two points, fewer than 2.5 % of 1,000 experiments are ever shown to be above −0.01.*
+# first lie above −0.01? Right: a day between 32 and 34, five days before it excludes 0; and with a prompt that is worse
+# by two points, fewer than 2.5 % of 1,000 experiments are ever shown to be above −0.01.*
 #
 # Nothing new has to be computed. The sequence is there; only the line that its lower edge must cross has moved.
 
@@ -137,13 +137,13 @@ for line in (-0.01, 0.0):
 assert not is_published() or (32 <= days[0] <= 34 and 5 <= days[1] - days[0] < 6)
 
 # %% [markdown]
-# Five days earlier, for one point of tolerance. The guarantee needs no new proof: if the truth is inside the band at all
-# times with 95 % probability, then a claim "better than −0.01" that is read off the band is wrong in at most 5 % of tests
-# (about half of that, since only one edge is used).
+# Five days earlier, for one point of tolerance. The guarantee needs no new proof: if the truth is inside the band at
+# all times with 95 % probability, then a claim "better than −0.01" that is read off the band is wrong in at most 5 % of
+# tests (about half of that, since only one edge is used).
 #
-# *May you choose the margin after you have seen Figure 4?* Every sentence that you read off the band is covered, for all
-# margins at once. But "ship" is not such a sentence. Take a new prompt that is **worse by two points**, and a team that
-# looks every day:
+# *May you choose the margin after you have seen Figure 4?* Every sentence that you read off the band is covered, for
+# all margins at once. But "ship" is not such a sentence. Take a new prompt that is **worse by two points**, and a team
+# that looks every day:
 
 # %%
 counts = running_counts(np.random.default_rng(1), 0.58, 0.60, 1000)
@@ -158,11 +158,11 @@ for margin, share in shipped.items():
 assert shipped[0.01] < 0.025 and shipped[0.02] < 0.025 and shipped[0.05] > 0.1 and shipped[0.08] > 0.7
 
 # %% [markdown]
-# With the margin of one point, written down beforehand, the prompt is hardly ever shipped; the same holds for two points,
-# where the claim would just be false. With five points about one test in five "shows" what was asked, with eight points
-# most do. None of these claims is *false*: the prompt really is less than five points worse. It is the margin that
-# slipped. A team that picks the margin when it sees the band will find one that passes, and ships a prompt that it would
-# not have wanted.
+# With the margin of one point, written down beforehand, the prompt is hardly ever shipped; the same holds for two
+# points, where the claim would just be false. With five points about one test in five "shows" what was asked, with
+# eight points most do. None of these claims is *false*: the prompt really is less than five points worse. It is the
+# margin that slipped. A team that picks the margin when it sees the band will find one that passes, and ships a prompt
+# that it would not have wanted.
 #
 # **For a decision:** the margin belongs to the business, and to the day before the test. What does a lost point of
 # completion cost, and what does the cheaper prompt save? Write down the margin at which the two are equal, and let the
