@@ -120,7 +120,6 @@ display(logs.head(3).T)
 # average and *if* the standard error is right. A number that is wrong on average is **biased**. Both ifs can fail, and
 # both will.
 
-
 # %%
 def difference(outcome, treated):
     """Mean outcome of the treated minus that of the others, with its 95 % interval.
@@ -160,7 +159,6 @@ dashboard["upgrade, wave 1/wave 2"] = difference(done, logs["wave"] == 1)
 # the session of a user of a *control* workspace who works in agent mode gains 0.20. These users are **exposed**, and
 # what reaches them is the **spillover**.
 
-
 # %%
 def summarizer_minutes(d, seed, spillover=0.20):
     """Article 5's constructed minutes (n,), and who is treated (effect +0.80) and exposed, (n,)."""
@@ -180,7 +178,6 @@ dashboard["summarizer"] = difference(minutes, treated)
 # The **routing change** draws on one shared pool of capacity, so it is switched on and off for everyone, in 48 hourly
 # slots: three on, three off. It lifts completion by 0.060 at once, and by another 0.030 in the slot after an on-slot
 # (the **carryover**).
-
 
 # %%
 def routing_slots(d, seed, carryover=0.030):
@@ -391,7 +388,6 @@ show(figure, "causal_graph",
 # **Agent mode: compare within tiers**, then average the tiers' differences by their share of users. This is
 # adjustment for a confounder at its simplest (Rubin 1977).
 
-
 # %%
 def within_tiers(d, outcome="task_completed"):
     """Stratified ATE of opting in with its 95 % interval; tiers weighted by their share of users."""
@@ -407,7 +403,6 @@ def within_tiers(d, outcome="task_completed"):
 # %% [markdown]
 # The remaining methods share two tools: least squares with robust standard errors (HC1: right also where the noise is
 # larger for some users than for others), and a $t$-interval that treats a *workspace*, not a user, as the unit.
-
 
 # %%
 def least_squares(y, *regressors):
@@ -439,7 +434,6 @@ def workspace_means(values, workspace):
 # **Premium model: compare just below with just above the threshold.** A line on each side of 0.85, and the gap between
 # the two lines at the threshold (regression discontinuity).
 
-
 # %%
 def at_threshold(d, bandwidth=0.10):
     """Local linear gap at confidence 0.85, premium minus cheap, with its 95 % interval."""
@@ -454,7 +448,6 @@ def at_threshold(d, bandwidth=0.10):
 # **Upgrade: compare the change in wave 1 with the change in wave 2** over the same weeks, before wave 2 has the upgrade
 # (difference-in-differences). A constant gap between the waves cancels; so does anything that happens to both.
 
-
 # %%
 def change_against_change(d):
     """Difference-in-differences, weeks 20-29 minus 0-19, wave 1 minus wave 2; t over workspaces."""
@@ -468,7 +461,6 @@ def change_against_change(d):
 # %% [markdown]
 # **Summarizer: keep the exposed users out of the control group, and count workspaces, not users.** **Routing: let the
 # regression know about the slot before.**
-
 
 # %%
 def unexposed_workspaces(minutes, exposed, workspace):
@@ -490,7 +482,6 @@ def with_carryover(rate, on, lag):
 # arrays, so that the same code runs on these logs and, below, on hundreds of fresh datasets: `simulate(seed)` draws one
 # as such a dict, and `simulate(seed, world=World(...))` one from a world with other constants. (`outcomes=False` stops
 # after task completion, which is faster, and leaves out minutes and cost.)
-
 
 # %%
 def naive_numbers(d, seed, spillover=0.20, carryover=0.030):
@@ -598,7 +589,6 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 # **Predict, then run.** Each change is aimed at one row of the dashboard. Which row? And when the constant *rises*,
 # does the naive number of that row rise or fall? Write down three rows and three directions.
 
-
 # %%
 def mean_over_datasets(world, first_seed):
     """Means over N_CHANGED datasets, and their standard errors: (2, naive/design-based, 7 rows)."""
@@ -677,7 +667,6 @@ if published:
 # The black squares stay at the truth, within the noise of ten datasets.
 #
 # **Which diagnostic would have told?** You have no oracle at work, and need none: each accident leaves a trace.
-
 
 # %%
 def diagnostics(d):

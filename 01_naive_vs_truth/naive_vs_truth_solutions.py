@@ -68,6 +68,7 @@ print("difference within light, medium, heavy:", np.round(per_tier, 3).tolist())
 assert -0.05 < naive < -0.005 and abs(within - 0.08) < 0.02 and selection < -att
 assert min(per_tier) > 0
 
+
 # %% [markdown]
 # The selection bias wins, and a feature that helps **every single user** looks harmful. (The sum differs from the naive
 # number by sampling noise.) Within each tier the difference is positive; pooled over the tiers it is negative, because
@@ -85,7 +86,6 @@ assert min(per_tier) > 0
 #
 # Comparing within tiers closes the back door through the tier. The trait opens a second one beside it, and what is in
 # no column cannot be held fixed. We draw each seed twice, with the trait and without it, and look at both.
-
 
 # %%
 def look(world, seed):
@@ -130,6 +130,7 @@ for name, m, e in zip(diagnostics(arrays), change, error, strict=True):
     print(f"{name:<43} moves by {m:+.4f} ({e:.4f})")
 assert np.all(np.abs(change) < 3.5 * error)
 
+
 # %% [markdown]
 # *Why can none see it?* Each check of section 8 compares users who should be alike: two waves, two seasons, two levels
 # of confidence. The trait is spread evenly over all of these. It differs between those who opted in and those who did
@@ -147,7 +148,6 @@ assert np.all(np.abs(change) < 3.5 * error)
 # \$0.22 and \$0.26 with a standard deviation between \$0.01 and \$0.03.*
 #
 # A ratio of two effects is only as good as the worse of them. So measure both effects by the same comparison.
-
 
 # %%
 def cost_per_task(d):

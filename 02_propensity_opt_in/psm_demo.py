@@ -1245,6 +1245,7 @@ The claim fails if an unrecorded trait matters about as much as engagement tier.
 # Your own logs may have a hundred million rows. None of them has to come to the notebook: since section 3 every
 # estimator here has worked on a table of counts, and one query makes such a table where the rows are,
 # [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
+# [check.sql](check.sql) beside it says what is wrong with a log before anything is estimated.
 
 # %%
 query = (ROOT / "02_propensity_opt_in" / "aggregate.sql").read_text(encoding="utf-8")

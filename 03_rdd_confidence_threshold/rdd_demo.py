@@ -1154,7 +1154,7 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 # Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. The local linear fit sees
 # users only through counts: how many had this confidence, and how many of them completed the task. One query makes the
 # counts, [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own
-# columns.
+# columns. [check.sql](check.sql) beside it says what is wrong with a log before anything is estimated.
 
 # %%
 query = (ROOT / "03_rdd_confidence_threshold" / "aggregate.sql").read_text(encoding="utf-8")

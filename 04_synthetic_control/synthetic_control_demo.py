@@ -1248,8 +1248,8 @@ headline = {"decision": "did the model upgrade raise completion?", "estimate": e
 #
 # Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. A panel is a rate per
 # workspace and week, and a rate is two counts. One query makes the counts, [aggregate.sql](aggregate.sql). It is
-# standard SQL, and its first block is all you change for your own columns. It counts all weeks; the window of 30 is cut
-# out afterwards.
+# standard SQL, and its first block is all you change for your own columns. [check.sql](check.sql) beside it says what
+# is wrong with a log before anything is estimated. The query counts all weeks; the window of 30 is cut out afterwards.
 
 # %%
 query = (ROOT / "04_synthetic_control" / "aggregate.sql").read_text(encoding="utf-8")

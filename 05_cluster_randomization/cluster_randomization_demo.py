@@ -1210,8 +1210,9 @@ of others; at full rollout nobody is a control, so this is no part of the launch
 #
 # Your own product may have a hundred million users. The tables of section 2 need no more room for them: a row per
 # workspace and kind of user. One query makes them, [aggregate.sql](aggregate.sql). It is standard SQL, and its first
-# block is all you change for your own columns. In a real log the assignment is a column, as it should be; so we hand
-# over our constructed minutes with one.
+# block is all you change for your own columns. [check.sql](check.sql) beside it says what is wrong with a log before
+# anything is estimated. In a real log the assignment is a column, as it should be; so we hand over our constructed
+# minutes with one.
 
 # %%
 query = (ROOT / "05_cluster_randomization" / "aggregate.sql").read_text(encoding="utf-8")

@@ -128,6 +128,7 @@ for n_on in (5, 25):
     claimed = pooled * (1 / n_on + 1 / (K - n_on))
     print(f"{n_on:>2} treated: standard error {true**0.5:.3f}, the pooled one {claimed**0.5:.3f}")
 
+
 # %% [markdown]
 # With 25 and 25 the two formulas agree whatever the spreads are: in a mean of two variances with equal weights it does
 # not matter which arm contributed which. So neither interval suffers there. CR1 is never wrong about *which* arm is
@@ -146,7 +147,6 @@ for n_on in (5, 25):
 #
 # $K$ workspaces with $m$ users each cost $K(400+m)$. The standard error is $\sqrt{(4/K)\,(0.30^2+0.30^2/m)}$. Try every
 # $K$ and spend what is left on users.
-
 
 # %%
 def standard_error(k, m):

@@ -1160,9 +1160,10 @@ every block still lives in the other arm.""".format(*points))
 # ### The same answer from a warehouse
 #
 # Your own logs may have a billion rows; a switchback needs one row per slot. The query that makes these rows is
-# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns. A real
-# log has a time stamp, and its slot would be `date_trunc('hour', started_at)`, counted in hours from the start; ours
-# has none, so we hand the query the logs with the slot that the shuffle dealt.
+# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
+# [check.sql](check.sql) beside it says what is wrong with a log before anything is estimated. A real log has a time
+# stamp, and its slot would be `date_trunc('hour', started_at)`, counted in hours from the start; ours has none, so we
+# hand the query the logs with the slot that the shuffle dealt.
 
 # %%
 query = (ROOT / "06_switchback" / "aggregate.sql").read_text(encoding="utf-8")

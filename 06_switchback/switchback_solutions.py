@@ -122,6 +122,7 @@ for first, name in ((0, "all 48 slots"), (1, "without the first slot")):
     print(f"{name:<23}excess of the total {excess[first][0]:+.4f} (Monte Carlo error {error:.5f})")
 assert excess[0][0] > 0.0004 > 5 * excess[0][1] and abs(excess[1][0]) < 4 * excess[1][1]
 
+
 # %% [markdown]
 # For a decision, half a thousandth is nothing; the habit is worth more. Ask of *every* regressor who decided it. The
 # paired interval covers almost always, more than it promises: pairs cancel most of the drift in the estimate, while the
@@ -135,7 +136,6 @@ assert excess[0][0] > 0.0004 > 5 * excess[0][1] and abs(excess[1][0]) < 4 * exce
 # draws, SD of the total between 0.0045 and 0.0053, against 0.0070 to 0.0083 for "paired 3-blocks" with hour effects.*
 #
 # A schedule is a function of `(rng, n)` that returns `n` rows of 48. Day 2 is one minus day 1.
-
 
 # %%
 def mirrored(rng, n):
@@ -161,6 +161,7 @@ print(f"relative Monte Carlo error of an SD: about {100 / (2 * N_STUDY) ** 0.5:.
 assert 0.0045 < spread["mirrored", True] < 0.0053
 assert 0.0070 < spread["paired 3-blocks", True] < 0.0083
 
+
 # %% [markdown]
 # *Why does hour adjustment cost so little?* Because **each hour has both arms**: 3 o'clock on day 1 is on, 3 o'clock on
 # day 2 is off, or the other way round. The schedule has the same mean at every hour, so it is uncorrelated with the
@@ -172,7 +173,6 @@ assert 0.0070 < spread["paired 3-blocks", True] < 0.0083
 # What a mirror cannot do is balance the *days*. If day 2 is better than day 1 for reasons of its own, the coins of day
 # 1 decide which arm gets more of it, and this adds to the spread. The remedy is to toss for *pairs* of blocks, so that
 # each day has as many on-hours as off-hours, and to mirror those:
-
 
 # %%
 def mirrored_pairs(rng, n):

@@ -1367,7 +1367,8 @@ if published:
 #
 # A test in a large product has more users than pandas wants to hold. A dashboard needs two rows a day: how many users
 # each arm got, and how many of them completed the task. One query makes them, [aggregate.sql](aggregate.sql), in
-# standard SQL; its first block is all you change for your own columns.
+# standard SQL; its first block is all you change for your own columns. [check.sql](check.sql) beside it says what is
+# wrong with a log before anything is estimated.
 
 # %%
 query = (ROOT / "07_sequential_msprt" / "aggregate.sql").read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ names = ("stop_probabilities", "clustered", "confidence_sequence", "in_pairs", "
 stop_probabilities, clustered, confidence_sequence, in_pairs, running_counts = map(tutorial.get, names)
 HORIZON, PER_DAY, PAIRS = map(tutorial.get, ("HORIZON", "PER_DAY", "PAIRS"))
 
+
 # %% [markdown]
 # ## 1. Change a constant
 #
@@ -44,7 +45,6 @@ HORIZON, PER_DAY, PAIRS = map(tutorial.get, ("HORIZON", "PER_DAY", "PAIRS"))
 # 0.57. Which of the two gets worse than with Beta(1, 1)? Neither. Does Beta(20, 20) go on improving?*
 #
 # One expects a trade: fewer false alarms for less power. Nothing is simulated here, so there is no Monte Carlo error.
-
 
 # %%
 def error_and_power(p, prior):
