@@ -801,10 +801,10 @@ if published:  # the panels without an offset
 # workspaces that refits them.
 
 # %%
-def did_interval(panel, start=START):
-    """DiD, standard error and 95 % interval: (4,) + (...); pooled t over 50 workspaces."""
+def did_interval(panel, start=START, treated=WAVE_1):
+    """DiD, standard error, 95 % interval (4,) + (...): pooled t over workspaces, `treated` first."""
     change = changes(panel, start)
-    a, b = change[..., :WAVE_1], change[..., WAVE_1:]
+    a, b = change[..., :treated], change[..., treated:]
     df = change.shape[-1] - 2
     squares = a.var(axis=-1) * a.shape[-1] + b.var(axis=-1) * b.shape[-1]
     se = np.sqrt(squares / df * (1 / a.shape[-1] + 1 / b.shape[-1]))
@@ -1270,11 +1270,12 @@ assert not published or len(table) == World.n_weeks * WORKSPACES  # no cell of t
 # a full grid: a hole holds 0 users, hence no rate, and `rates` interpolates it as in section 4.
 
 # %%
-def counts_from(table):
+def counts_from(table, workspaces=range(WORKSPACES), weeks=WEEKS):
     """Completions and users, each (weeks, workspaces), from the rows of aggregate.sql (DataFrame)."""
-    table = table[table["week"].between(0, WEEKS - 1)]
-    done, users = np.zeros((2, WEEKS, WORKSPACES))  # a cell without a row keeps its 0 users
-    cell = table["week"].to_numpy(), table["workspace"].to_numpy()
+    column = pd.Series(range(len(workspaces)), index=list(workspaces))
+    table = table[table["week"].between(0, weeks - 1) & table["workspace"].isin(column.index)]
+    done, users = np.zeros((2, weeks, len(column)))  # a cell without a row keeps its 0 users
+    cell = table["week"].to_numpy(), column.loc[table["workspace"]].to_numpy()
     done[cell], users[cell] = table["completions"], table["users"]
     return done, users
 
@@ -1284,9 +1285,14 @@ def counts_from(table):
 # week, and a $t$-test of SciPy compares the changes.
 
 # %%
-def estimate_from(table):
-    """Difference-in-differences over workspaces and its standard error, from the same rows."""
-    effect, error, _, _ = did_interval(rates(*counts_from(table)))
+def estimate_from(table, treated=range(WAVE_1), others=range(WAVE_1, WORKSPACES), start=START,
+                  weeks=WEEKS):  # fmt: skip
+    """Difference-in-differences and its standard error, from the same rows.
+
+    treated, others: ids of the workspaces; start: first treated week; weeks: how many to use.
+    """
+    panel = rates(*counts_from(table, [*treated, *others], weeks))
+    effect, error, _, _ = did_interval(panel, start, len(treated))
     return float(effect), float(error)
 
 

@@ -362,6 +362,19 @@ def test_estimate_from_counts_is_that_from_rows(n_users):
     np.testing.assert_allclose(changed, did_of_rows(frame), rtol=0, atol=1e-10)
 
 
+def test_estimate_from_takes_other_workspaces_and_weeks():
+    frame = generate(14, 40_000, World(n_workspaces=12, n_weeks=16, wave_1_workspaces=5, treatment_week=(9, 20)))
+    frame["workspace_id"] = "team " + frame["workspace_id"].astype(str)
+    teams = [f"team {k}" for k in range(12)]
+    got = NB["estimate_from"](aggregated(frame), teams[:5], teams[5:], start=9, weeks=14)
+    means = frame.query("signup_week < 14").pivot_table("task_completed", "signup_week", "workspace_id")
+    change = means.loc[9:].mean() - means.loc[:8].mean()
+    one, two = change[teams[:5]], change[teams[5:]]
+    test = stats.ttest_ind(one, two)
+    expected = one.mean() - two.mean(), (one.mean() - two.mean()) / test.statistic
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10)
+
+
 def test_regression_on_users_is_a_weighted_one_on_the_counts():
     frame = generate(13, 10_000, WORLD).query("signup_week < 30")
     cells = aggregated(frame).assign(rate=lambda t: t["completions"] / t["users"])
