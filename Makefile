@@ -3,7 +3,7 @@
 # make lab       set up, open JupyterLab
 # make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
 # make test-spark   run the SQL queries on Apache Spark, too (an environment of its own; needs Java 17)
-# make bench-scale  time the queries on up to a billion rows (half an hour, 3 GB of disk), renew the figure in data/README.md
+# make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line; the one that was changed last wins
 # make clean     remove all that make has made
@@ -38,7 +38,7 @@ lab: $(READY)
 bench: $(READY)
 	@$(PY) tests/bench.py
 
-bench-scale: $(READY) .venv-spark/ready
+bench-scale: $(READY)
 	@$(PY) tests/bench_scale.py
 
 check: $(READY)
