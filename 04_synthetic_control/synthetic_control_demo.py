@@ -311,7 +311,7 @@ print(f"{len(used)} donors with weight; the heaviest:",
 print(f"before week 20: MSE {mse:.6f}, RMSE {rmse:.4f}")
 
 # %% [markdown]
-# Half of the donors get no weight at all; that is typical, since the solution lies on a face of the simplex. The
+# Half of the donors get no weight at all; that is typical, since the solution lies on the edge of the simplex. The
 # heaviest donor has a fifth. Over the 20 weeks before the upgrade the synthetic series misses the treated one by 3.7
 # points (root mean square). Is that a lot? Hold that thought.
 #
@@ -1147,12 +1147,12 @@ show(figure, "event_study",
 # (black line) and the truth (green).*
 #
 # **Without a holdout**, when a single country or customer was treated, synthetic control is the tool, in its demeaned
-# form, with a placebo in time and a look at the mean gap before. For an interval, one that needs no other units:
-# **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021). For each candidate effect, remove it from wave 1, refit
-# on all 30 weeks, and ask whether the residuals of weeks 20–29 stand out among all cyclic shifts of the residuals. The
-# interval is the set of effects that do not stand out. Two more rows complete the table of what one would report:
-# synthetic DiD, and the regression that most teams run, users with workspace and week effects (statsmodels, standard
-# errors clustered by workspace).
+# form, with a placebo in time and a look at the mean gap before (Abadie 2021 has the full list). For an interval, one
+# that needs no other units: **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021). For each candidate effect,
+# remove it from wave 1, refit on all 30 weeks, and ask whether the residuals of weeks 20–29 stand out among all cyclic
+# shifts of the residuals. The interval is the set of effects that do not stand out. Two more rows complete the table of
+# what one would report: synthetic DiD, and the regression that most teams run, users with workspace and week effects
+# (statsmodels, standard errors clustered by workspace).
 
 # %%
 def conformal_p(panel, effect, start=START):

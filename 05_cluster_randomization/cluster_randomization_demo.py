@@ -578,7 +578,7 @@ print(f"randomization [{accepted.min():.3f}, {accepted.max():.3f}], t [{low:.3f}
 
 # %%
 def sign_vectors(k, draws, rng):
-    """Rademacher signs (B, k), all +1 first; all 2**k of them if few."""
+    """Random signs, +1 or -1 with equal chance (B, k), all +1 first; all 2**k of them if few."""
     if 2**k <= draws:
         return np.array(list(product([1, -1], repeat=k)))
     return np.vstack([np.ones(k, int), rng.integers(0, 2, (draws, k)) * 2 - 1])
@@ -897,8 +897,8 @@ assert not published or (leak_covers < 0.08 and abs(flag.mean() - 0.20) < 0.01)
 # exposure model sees only the channel that you wrote into it. A regression on the partner's treatment sees the other
 # channel, if you know who the partners are; weighting by exposure probabilities (Horvitz–Thompson) is unbiased without
 # a regression and pays for it in noise; normalizing the weights (Hájek) wins most of that back. Best of all is the
-# design: **randomize the pair**, and the simple difference is right again, with the spread that the regression would
-# like to have.
+# design: **randomize the pair** (or whatever cluster of workspaces talks to itself, Ugander et al. 2013), and the
+# simple difference is right again, with the spread that the regression would like to have.
 #
 # ### Failure 3: unequal workspaces
 #
@@ -1015,7 +1015,7 @@ for share_a in (0.3, 0.5, 0.7):
 
 # %%
 def adjusted(y, pre, on):
-    """ANCOVA on workspace means: effect and SE with K-3 degrees of freedom; y, pre, on (..., K)."""
+    """Workspace means on treatment and covariate: effect, SE (K-3 df); y, pre, on (..., K)."""
     count = np.stack([~on, on], axis=-1) * 1.0
     k = count.sum(axis=-2)  # (..., 2)
     arm_y, arm_x = ((v[..., None] * count).sum(axis=-2) / k for v in (y, pre))

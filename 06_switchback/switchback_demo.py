@@ -961,10 +961,10 @@ if published:
 # %% [markdown]
 # Most people say: clean slots, clean effect, so 0.06; or 0.09, since the on-slots that remain all follow an on-slot. It
 # is neither: 0.080. Dropped from one arm only, the on-slots are clean and the off-slots still hold carryover. With the
-# lag term it is the direct effect (0.060); dropping the first slot of **both** arms gives the total after washout,
-# 0.090, with no lag term at all. And beware of row one: all slots, no lag term, 0.060, right by accident. The
-# diagnostic is the interaction of the schedule with its lag, which is zero when effects add up: it finds this ramp in
-# close to nine cases of ten.
+# lag term it is the direct effect (0.060); dropping the first slot of **both** arms gives the total after the change
+# has settled, 0.090, with no lag term at all. And beware of row one: all slots, no lag term, 0.060, right by accident.
+# The diagnostic is the interaction of the schedule with its lag, which is zero when effects add up: it finds this ramp
+# in close to nine cases of ten.
 
 # %% [markdown]
 # ### Failure 4: counting users

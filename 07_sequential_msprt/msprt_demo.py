@@ -458,11 +458,11 @@ assert round(mean_under_null(0.6, 1), 2) == 1.11
 
 
 # %% [markdown]
-# **The exact chance of ever reaching 20.** The state of a running test is $(a,b)$. A dynamic programme carries the
-# probability of every state from one pair to the next, and moves the probability of the states with $E\ge20$ to
-# "stopped". Of the states that could exist, only those within six standard deviations of their mean carry weight;
-# that makes 1,800 steps a matter of half a second, and the probability left out is below $10^{-6}$ (the function
-# checks it).
+# **The exact chance of ever reaching 20.** The state of a running test is $(a,b)$. A recursion (a dynamic programme)
+# carries the probability of every state from one pair to the next, and moves the probability of the states with
+# $E\ge20$ to "stopped". Of the states that could exist, only those within six standard deviations of their mean carry
+# weight; that makes 1,800 steps a matter of half a second, and the probability left out is below $10^{-6}$ (the
+# function checks it).
 
 
 # %%
