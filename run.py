@@ -222,13 +222,12 @@ def results_table(results):
     return "\n".join(lines)
 
 
-def write_tables(results):
-    """Renew the table between README.md's two markers."""
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- results -->\n")
-    _, _, after = rest.partition("<!-- end of results -->")
-    text = f"{before}<!-- results -->\n{results_table(results)}\n<!-- end of results -->{after}"
-    readme.write_text(text, encoding="utf-8", newline="\n")
+def write_between(page, name, text):
+    """Renew what stands between a page's two markers, <!-- name --> and <!-- end of name -->."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, _, after = rest.partition(f"<!-- end of {name} -->")
+    text = f"{before}<!-- {name} -->\n{text}\n<!-- end of {name} -->{after}"
+    page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def main():
@@ -250,7 +249,7 @@ def main():
         results = run_notebooks(options.all)
         print("\n" + scoreboard(results))
         if options.write_tables:
-            write_tables(results)
+            write_between(ROOT / "README.md", "results", results_table(results))
     except ImportError as error:
         print(f"\nrun.py: {error}. Set up first: `make`, or the pip commands in README.md.", file=sys.stderr)
         return 1

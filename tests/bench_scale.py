@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from warehouse import ARGUMENTS, QUERIES, ROOT, WITH_ALL_COLUMNS
+from warehouse import ARGUMENTS, QUERIES, ROOT, create_logs
 
 sys.path[:0] = [str(ROOT), str(ROOT / "data")]
 SHARDS = ROOT / "data" / "logs_100m.parquet"
@@ -28,7 +28,7 @@ DUCKDB_MEMORY = "1GB"  # DuckDB's own limit; the rows of 10^8 users would take 1
 PANDAS_SHARE = 0.7  # of the machine's memory; what does not fit is reported as such
 SPARK_PYTHON = ROOT / ".venv-spark" / ("Scripts" if os.name == "nt" else "bin") / "python"
 
-# The same tables in pandas: the columns to read, how to prepare them, the keys, and what to sum.
+# The same tables in pandas: the columns to read, the keys, and what to sum.
 PANDAS = {
     "02": ("engagement_tier, query_confidence, opt_in_agent_mode, task_completed",
            ["engagement_tier", "query_confidence", "opt_in_agent_mode"], ["task_completed"]),
@@ -64,8 +64,7 @@ def peak_megabytes_of(process):
 
 
 def logs_view(connection, rows):
-    source, users = f"read_parquet({files(rows)})", min(rows, MOST_USERS)
-    connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=users)}")
+    connection.execute(create_logs(f"read_parquet({files(rows)})", min(rows, MOST_USERS)))
 
 
 def measure_duckdb(number, rows):
@@ -101,7 +100,7 @@ def measure_spark(rows):
 
     spark = start("local[*]")
     spark.read.parquet(*files(rows)).createOrReplaceTempView("shards")
-    spark.sql(f"CREATE TEMPORARY VIEW logs AS {WITH_ALL_COLUMNS.format(source='shards', users=rows)}")
+    spark.sql(create_logs("shards", rows))
     found = {}
     for number, query in QUERIES.items():
         begin = time.perf_counter()
@@ -124,12 +123,18 @@ def child(engine, number, rows):
     sys.exit(f"bench-scale: {engine}, query {number}, {rows:,} rows failed:\n{done.stderr[-2000:]}")
 
 
+def estimate_of(number, table):
+    """What the notebook of this number makes of its query's table (DataFrame): estimate and standard error."""
+    import run
+
+    mirror = next(ROOT.glob(f"{number}_*/*_demo.py"))
+    return run.definitions(mirror)["estimate_from"](table, **ARGUMENTS.get(number, {}))[:2]
+
+
 def estimates(rows):
     """Each notebook's estimate and standard error from DuckDB's table of so many rows, and the truth."""
     import duckdb
     import generate_data as data
-
-    import run
 
     o = data.oracle(data.SEED, 2_000_000)
     d = data.simulate(data.SEED, 2_000_000, outcomes=False)
@@ -147,9 +152,7 @@ def estimates(rows):
     with duckdb.connect(config={"memory_limit": DUCKDB_MEMORY}) as connection:
         logs_view(connection, rows)
         for number, query in QUERIES.items():
-            mirror = next(ROOT.glob(f"{number}_*/*_demo.py"))
-            estimate_from = run.definitions(mirror)["estimate_from"]
-            estimate, error = estimate_from(connection.sql(query).df(), **ARGUMENTS.get(number, {}))[:2]
+            estimate, error = estimate_of(number, connection.sql(query).df())
             found.append((number, float(estimate), float(error), float(truth[number])))
     return found
 
@@ -167,7 +170,7 @@ def measure_all():
                 continue
             together = child(engine, "all", rows) if engine == "spark" else None
             for number in QUERIES:
-                found = together[number] if together else child(engine, number, rows)
+                found = (together or {}).get(number) if engine == "spark" else child(engine, number, rows)
                 row = {"engine": engine, "query": number, "rows": rows} | (found or {})
                 results.append(row)
                 numbers = f"{found['seconds']:8.2f} s {found['megabytes']:8.0f} MB" if found else "  out of memory"
@@ -242,6 +245,8 @@ def main():
         return
     import generate_data
 
+    import run
+
     if not SHARDS.exists():
         start = time.perf_counter()
         generate_data.write_logs(SHARDS, n_users=MOST_USERS)
@@ -253,11 +258,7 @@ def main():
         writer.writeheader()
         writer.writerows(results)
     draw(results, ROOT / "data" / "scale.png")
-    readme = ROOT / "data" / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- scale -->\n")
-    _, _, after = rest.partition("<!-- end of scale -->")
-    text = f"{before}<!-- scale -->\n{tables(results, estimates(MOST_USERS))}\n<!-- end of scale -->{after}"
-    readme.write_text(text, encoding="utf-8", newline="\n")
+    run.write_between(ROOT / "data" / "README.md", "scale", tables(results, estimates(MOST_USERS)))
 
 
 if __name__ == "__main__":

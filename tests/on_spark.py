@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from warehouse import CHECKS, QUERIES, ROOT, SPOILED, WITH_ALL_COLUMNS, compare
+from warehouse import CHECKS, QUERIES, ROOT, SPOILED, compare, create_logs
 
 sys.path.insert(0, str(ROOT / "data"))
 WORKERS = "local-cluster[2,1,1024]"  # two worker processes of one core and 1,024 MB each, and a driver
@@ -57,7 +57,7 @@ def start(master):
 
 def tables(run, source, users):
     """{file: rows} of all queries, the checks on a spoiled log; `run` takes SQL, `source` stands after FROM."""
-    run(f"CREATE OR REPLACE TEMPORARY VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=users)}")
+    run(create_logs(source, users))
     found = {f"{number} aggregate.sql": run(query) for number, query in QUERIES.items()}
     run(f"CREATE OR REPLACE TEMPORARY VIEW spoiled AS {SPOILED}")
     checks = {number: query.replace("FROM logs", "FROM spoiled") for number, query in CHECKS.items()}

@@ -11,7 +11,8 @@ TEXT = (run.ROOT / "GLOSSARY.md").read_text(encoding="utf-8")
 TERMS = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if re.search(r"\d §\d+[\d §,]* \|$", line)]
 TERMS = [(row[0], " ".join(row[1:-2]).strip(" |"), re.findall(r"(\d\d) §(\d+)", row[-1])) for row in TERMS]
 LOCAL = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if re.match(r"\| \d\d \| \$", line)]
-GENERAL = [line.strip("| ").split(" | ") for line in TEXT.partition("## Symbols")[2].splitlines() if "$" in line]
+GENERAL = TEXT.partition("## Symbols with one general meaning")[2].splitlines()
+GENERAL = [line.strip("| ").split(" | ") for line in GENERAL if "$" in line]
 FOLDERS = [path.parent.name[:2] for path in run.notebooks()]
 OPERATORS = set(
     r"""\frac \tfrac \sum \prod \hat \widehat \bar \text \left \right \sqrt \min \max \sup \lim \arg \log \exp \tanh

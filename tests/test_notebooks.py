@@ -101,7 +101,7 @@ def test_anatomy(notebook):
     assert -1 not in places and places == sorted(places), dict(zip(parts, places, strict=False))
     assert f"**Next:** [{after}](../{after}_" in text or after == "08"
     assert "doi:10." in text
-    assert [title for title, _ in exercises(notebook)] == EXERCISES
+    assert [title for title, _, _ in exercises(notebook)] == EXERCISES
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in code_cells(notebook)) == 1
 
 
@@ -109,9 +109,9 @@ EXERCISES = ["Change a constant", "Break an assumption", "Design something new"]
 
 
 def exercises(notebook):
-    """(title, text) of the exercises at the end of a tutorial."""
+    """(title, minutes, text) of the exercises at the end of a tutorial."""
     text = "\n".join(markdown(notebook)).partition("## On your own")[2]
-    return re.findall(r"^\d\. \*\*(.+?)\*\* \(\d+ minutes\)\.(.+?)(?=^\d\. \*\*|\Z)", text, flags=re.M | re.S)
+    return re.findall(r"^\d\. \*\*(.+?)\*\* \((\d+) minutes\)\.(.+?)(?=^\d\. \*\*|\Z)", text, flags=re.M | re.S)
 
 
 @each_tutorial
@@ -124,7 +124,7 @@ def test_exercises_state_an_answer_and_solutions_check_it(notebook):
         section = heading[1] if heading else section
         if cell.cell_type == "code" and section:
             asserts[section] += "\n".join(re.findall(r"^ *assert .+?(?=^\S|\Z)", cell.source, flags=re.M | re.S))
-    for title, text in exercises(notebook):
+    for title, _, text in exercises(notebook):
         _, said, answer = " ".join(text.split()).partition("You are right")
         assert said, f"{title}: what does a right answer look like?"
         assert asserts[title], f"{title}: its solution checks nothing"

@@ -12,8 +12,8 @@ import generate_data
 import numpy as np
 import pandas as pd
 import pytest
-from bench_scale import PANDAS, stored, tables
-from warehouse import ARGUMENTS, CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare
+from bench_scale import PANDAS, estimate_of, stored, tables
+from warehouse import CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare, create_logs
 
 import run
 
@@ -69,8 +69,7 @@ def test_csv_and_shards_give_the_same_tables(tmp_path, monkeypatch):
     found = []
     for source in (tmp_path / "logs.csv", tmp_path / "logs.parquet" / "*.parquet"):
         with duckdb.connect() as connection:
-            view = WITH_ALL_COLUMNS.format(source=f"'{source.as_posix()}'", users=10_000)
-            connection.execute(f"CREATE VIEW logs AS {view}")
+            connection.execute(create_logs(f"'{source.as_posix()}'", 10_000))
             found.append({number: connection.execute(query).fetchall() for number, query in QUERIES.items()})
     for number in QUERIES:
         compare(found[0][number], found[1][number])
@@ -85,18 +84,16 @@ def test_estimate_and_interval_follow_the_log(number):
     source = generate_data.generate(13, users)  # noqa: F841
     truth = {"02": 0.08, "03": 0.06, "04": 0.05, "05": 0.80, "06": 0.09, "07": 0.04}[number]
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source='source', users=users)}")
+        connection.execute(create_logs("source", users))
         table = connection.sql(QUERIES[number]).df()
-    mirror = next(run.ROOT.glob(f"{number}_*/*_demo.py"))
-    estimate, error = run.definitions(mirror)["estimate_from"](table, **ARGUMENTS.get(number, {}))[:2]
+    estimate, error = estimate_of(number, table)
     assert 0 < error < 0.02 and abs(estimate - truth) < 4 * error
 
 
 @each_check
 def test_check_is_silent_on_the_published_log(number):
     with duckdb.connect() as connection:
-        source = f"'{generate_data.DATASET.as_posix()}'"
-        connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=50_000)}")
+        connection.execute(create_logs(f"'{generate_data.DATASET.as_posix()}'", 50_000))
         assert connection.execute(CHECKS[number]).fetchall() == []
 
 
@@ -132,8 +129,7 @@ def test_check_says_what_is_wrong_and_where(warehouse, number):
 
 def test_readme_shows_what_the_check_of_03_says():
     with duckdb.connect() as connection:
-        source = f"'{generate_data.DATASET.as_posix()}'"
-        connection.execute(f"CREATE VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=50_000)}")
+        connection.execute(create_logs(f"'{generate_data.DATASET.as_posix()}'", 50_000))
         connection.execute(f"CREATE VIEW spoiled AS {SPOILED}")
         rows = connection.execute(CHECKS["03"].replace("FROM logs", "FROM spoiled")).fetchall()
     lines = [f"| {problem} | {place} | {users} |" for problem, place, users in rows]

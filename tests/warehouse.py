@@ -60,6 +60,11 @@ WHERE NOT (workspace_id = 9 AND signup_week > 40) AND slot <> 5 AND day <> 12
 """
 
 
+def create_logs(source, users):
+    """SQL that makes the view `logs`, with all columns, of so many users; `source` is what stands after FROM."""
+    return f"CREATE OR REPLACE TEMPORARY VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=users)}"
+
+
 def compare(table, other):
     """Raise AssertionError, naming the row, unless two tables (lists of rows) agree: counts exactly, sums to 1e-12."""
     assert len(table) == len(other), f"{len(table)} rows and {len(other)} rows"
