@@ -23,16 +23,11 @@ import numpy as np  # noqa: E402
 import run  # noqa: E402
 
 CHILD = """
-import sys, time; sys.path.insert(0, sys.argv[1])
+import sys, time; sys.path[:0] = sys.argv[3:]
 import generate_data
-start = time.perf_counter(); generate_data.write_logs(sys.argv[2], n_users=int(sys.argv[3]))
-seconds = time.perf_counter() - start
-try:
-    import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform != "darwin" else 1e6)
-except ImportError:
-    peak = float("nan")
-print(seconds, peak)
+from bench_scale import peak_megabytes
+start = time.perf_counter(); generate_data.write_logs(sys.argv[1], n_users=int(sys.argv[2]))
+print(time.perf_counter() - start, peak_megabytes())
 """
 
 
@@ -50,7 +45,7 @@ def bench_generator(folder):
     print(f"{'users':>10} {'seconds':>9} {'of it generate':>15} {'of it draws':>12} {'peak MB':>8}")
     for n_users in (50_000, 500_000, 5_000_000):
         out = folder / "bench.csv"
-        child = [sys.executable, "-c", CHILD, str(ROOT / "data"), str(out), str(n_users)]
+        child = [sys.executable, "-c", CHILD, str(out), str(n_users), str(ROOT / "data"), str(ROOT / "tests")]
         seconds, peak = map(float, subprocess.run(child, capture_output=True, text=True, check=True).stdout.split())
         out.unlink()
         start = time.perf_counter()

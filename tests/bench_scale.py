@@ -47,20 +47,19 @@ def files(rows):
     return [shards[k % len(shards)] for k in range(rows // SHARD_ROWS)]
 
 
-def peak_megabytes():
-    """Peak memory of this process; nan on Windows, which has no such count."""
-    try:
-        import resource
-    except ImportError:
-        return float("nan")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+def peak_megabytes(process="self"):
+    """Peak memory of a process, as Linux tells it; on macOS of this one only; nan elsewhere.
 
-
-def peak_megabytes_of(process):
-    """Peak memory of another process, as Linux tells it; nan elsewhere."""
+    (On Linux getrusage will not do: its peak begins with that of the process which started this one.)
+    """
     status = Path(f"/proc/{process}/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) / 1e3 if found else float("nan")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
+    if sys.platform == "darwin" and process == "self":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return float("nan")
 
 
 def logs_view(connection, rows):
@@ -106,7 +105,7 @@ def measure_spark(rows):
         begin = time.perf_counter()
         out = spark.sql(query).collect()
         found[number] = {"seconds": time.perf_counter() - begin, "rows_out": len(out)}
-    peak = peak_megabytes_of(spark.sparkContext._gateway.proc.pid)  # of its Java process, all six together
+    peak = peak_megabytes(spark.sparkContext._gateway.proc.pid)  # of its Java process, all six together
     spark.stop()
     return {number: row | {"megabytes": peak} for number, row in found.items()}
 
