@@ -20,13 +20,14 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     treated and control rows in one cluster; a cluster in several strata; a user in several rows         fatal
     an arm that is not named; one arm only; fewer than 2 clusters in an arm; no degree of freedom left    fatal
     clusters whose names differ only in capitals or in how a number is written                           fatal
-    half of the weight of an arm on one cluster; an outcome that does not vary                           fatal
+    four fifths of an arm's users in one cluster (target="user"); an outcome that does not vary          fatal
     exposure differs between the arms by more than a point (p < .001): the treatment has changed it      fatal
     `before` differs between the arms (p < .001, a tenth of its spread): this was no lottery             fatal
     the same with p < .01; sizes or missing values that differ between the arms (p < .01)                warning
     missing values of any role; clusters without a usable row; strata with one arm only                 warning
     fewer than 10 clusters in an arm; an arm that weighs no more than 5 equal clusters                   warning
-    one cluster moves the estimate by more than its error; cluster and user averages disagree            warning
+    one cluster moves the estimate by more than its error; cluster means with a long tail                warning
+    the effects on the average cluster and on the average user are further apart than an error           warning
 
 `accept=("exposure", "balance", "names")` turns such a fatal finding into a warning, for somebody who knows its cause.
 With the role `saturation` the log is a two-stage design: clusters were assigned a share to be treated, users within
@@ -381,10 +382,10 @@ def wild_weights(k, draws, rng, kind=None):
     """Weights of the wild bootstrap, the first row all 1: (B, k).
 
     kind "signs": ±1 with equal chance, all 2**k of them where these are at most `draws`. "webb": the six points
-    ±sqrt(1/2), ±1, ±sqrt(3/2) (Webb 2023). None: webb for fewer than 12 clusters, where signs give few different
-    values.
+    ±sqrt(1/2), ±1, ±sqrt(3/2) (Webb 2023). None: webb for fewer than 6 clusters, where signs can never reject at 5 %
+    (no p is below 2 / 2**k); from there on signs keep their size at least as well.
     """
-    if kind == "webb" or (kind is None and k < 12):
+    if kind == "webb" or (kind is None and k < 6):
         points = np.sqrt([0.5, 1.0, 1.5])
         points = np.concatenate([-points, points])
         return np.vstack([np.ones(k), points[rng.integers(0, 6, (draws, k))]])
@@ -732,18 +733,22 @@ def _clusters(cells):
     return clusters.assign(treated=clusters["treated"] == 1)
 
 
+def _count(number, noun):
+    return f"{number:,} {noun if number == 1 else {'stratum': 'strata'}.get(noun, noun + 's')}"
+
+
 def _usable(clusters, columns, found):
     """The clusters that can be compared: with a usable row (and a value of `before`), in strata with both arms."""
     keep = clusters["users"] > 0
     if not keep.all():
-        found.append(say(f"{(~keep).sum()} clusters without a usable row", rows=clusters.loc[~keep, "rows"].sum(),
+        found.append(say(f"{_count((~keep).sum(), 'cluster')} without a usable row", rows=clusters.loc[~keep, "rows"].sum(),
                          severity=WARNING, what_to_do="They were left out: ask why nobody in them has an outcome."
                          if not columns.get("exposed") else "They were left out: nobody in them has an outcome and is "
                          "out of reach of others' treatment."))  # fmt: skip
     if columns.get("before"):
         without = keep & clusters["before"].isna()
         if without.any():
-            found.append(say(f"{without.sum()} clusters without a value of before", rows=clusters.loc[without, "rows"].sum(),
+            found.append(say(f"{_count(without.sum(), 'cluster')} without a value of before", rows=clusters.loc[without, "rows"].sum(),
                              severity=WARNING, what_to_do="They were left out; the effect is that on the others."))  # fmt: skip
         keep &= ~without
     clusters = clusters[keep]
@@ -755,7 +760,7 @@ def _usable(clusters, columns, found):
         alone = arms.index[arms["min"] == arms["max"]]
         gone = clusters["stratum"].isin(alone)
         if gone.any():
-            found.append(say(f"{len(alone)} strata with one arm only", rows=clusters.loc[gone, "rows"].sum(),
+            found.append(say(f"{_count(len(alone), 'stratum')} with one arm only", rows=clusters.loc[gone, "rows"].sum(),
                              severity=WARNING, what_to_do="They were left out: there is nothing to compare them with "
                              "inside the stratum."))  # fmt: skip
         clusters = clusters[~gone]
@@ -840,7 +845,7 @@ def _cluster_answer(cells, found, columns, design, offset):
               f"{', adjusted for ' + str(columns['before']) if columns.get('before') else ''}; CR2 error, t with "
               f"{fit.df:.3g} Satterthwaite degrees of freedom")  # fmt: skip
     estimand = (f"the effect on {columns['outcome']}{' of users' + among if among else ''} of treating a whole cluster "
-                f"instead of leaving it untreated, on the average {target} of this log")  # fmt: skip
+                f"instead of leaving it untreated, on the average {target} of {'these strata' if blocks else 'this log'}")  # fmt: skip
     return ClusterExperiment(
         estimate=fit.estimate, standard_error=fit.error, lo=lo, hi=hi, level=design["level"], method=method,
         estimand=estimand, n={"rows": int(everyone["rows"].sum()), "used": int(clusters["users"].sum()),
@@ -863,6 +868,7 @@ def _findings(everyone, clusters, arrays, fit, columns, design):
                          "on cluster means that scatter alike and without outliers in both arms; look at the figure."
                          + least))  # fmt: skip
     found += _dominance(clusters, arrays, fit, design)
+    found += _skewness(arrays, fit, design)
     other = "user" if design["target"] == "cluster" else "cluster"
     alternative = float(arrays.effect(other).estimate)
     if abs(alternative - fit.estimate) > fit.error:
@@ -930,16 +936,17 @@ def _dominance(clusters, arrays, fit, design):
         for treated, name in ((True, "treated"), (False, "control")):
             part = clusters[clusters["treated"] == treated]
             share = (part["users"] / part["users"].sum()).to_numpy()
-            largest = part["cluster"].to_numpy()[share.argmax()]
-            if share.max() >= 0.5:
-                found.append(say(f"one cluster holds {share.max():.0%} of the {name} users", place=f"cluster {largest}",
+            place = f"cluster {part['cluster'].to_numpy()[share.argmax()]}"
+            equal = 1 / (share**2).sum()
+            if share.max() >= 0.8:
+                found.append(say(f"one cluster holds {share.max():.0%} of the {name} users", place=place,
                                  rows=part["users"].max(), what_to_do="Its own luck cannot be told from the effect: "
                                  "use target='cluster', or split it before the next assignment."))  # fmt: skip
-            elif 1 / (share**2).sum() < FEW_EQUAL:
-                found.append(say(f"the {name} arm weighs as much as {1 / (share**2).sum():.1f} clusters of equal size",
-                                 place=f"the largest, {largest}: {share.max():.0%}", severity=WARNING, what_to_do="The "
-                                 "interval is that of so few clusters, and may be too short if size and effect go "
-                                 "together: compare target='cluster'."))  # fmt: skip
+            elif share.max() >= 0.5 and len(share) > 2 or equal < min(FEW_EQUAL, len(share) / 2):
+                found.append(say(f"the {name} arm weighs as much as {equal:.1f} clusters of equal size", rows=np.nan,
+                                 place=f"{place} holds {share.max():.0%}", severity=WARNING, what_to_do="The interval "
+                                 "assumes that the mean of a large cluster varies like that of a small one: compare "
+                                 "target='cluster'."))  # fmt: skip
     moves = _leave_one_out(clusters, arrays, design)
     if len(moves) and abs(moves["moves"].iloc[0]) > fit.error:
         worst = moves.iloc[0]
@@ -948,6 +955,26 @@ def _dominance(clusters, arrays, fit, design):
                          "this cluster before you believe either; leave it out only for a reason that was there before "
                          "the result."))  # fmt: skip
     return found
+
+
+def _skewness(arrays, fit, design):
+    """Cluster means with a long tail, in arms that do not balance it: then the interval is too short on one side."""
+    if arrays.stratum is not None:
+        return []
+    weight = arrays.users if design["target"] == "user" else np.ones(len(arrays.y))
+    rest, parts = np.empty(len(arrays.y)), {}
+    for side, sign in ((arrays.on, 1), (~arrays.on, -1)):
+        rest[side] = arrays.y[side] - np.average(arrays.y[side], weights=weight[side])
+        sd = math.sqrt((rest[side] ** 2).sum() / (side.sum() - 1))
+        rest[side] = rest[side] / sd if sd > 0 else 0.0
+        parts[sign] = sign * sd**3 * ((weight[side] / weight[side].sum()) ** 3).sum()
+    skew = (rest**3).mean()
+    of_estimate = abs(skew * sum(parts.values())) / fit.error**3
+    if abs(skew) < 2 * math.sqrt(6 / len(rest)) or of_estimate < 0.3:
+        return []
+    return [say(f"cluster means have a long tail (skewness {skew:.1f})", severity=WARNING, what_to_do="The arms do not "
+                "balance it, so the interval is too short on one side: compare randomization(), and an outcome without "
+                "outliers (a share, a logarithm).")]  # fmt: skip
 
 
 def _leave_one_out(clusters, arrays, design, most=20):
@@ -1067,7 +1094,7 @@ class ClusterExperiment(Result):
     def wild(self, draws=9_999, seed=0, weights=None):
         """Restricted wild cluster bootstrap of the same estimator: dict with p, lo, hi, p_error, tried, weights.
 
-        weights: "signs", "webb" or None (webb for fewer than 12 clusters; all signs where these are at most `draws`).
+        weights: "signs", "webb" or None (webb for fewer than 6 clusters; all signs where these are at most `draws`).
         """
         own_logs.check_choice("weights", weights, ("signs", "webb", None))
         a, k = self._arrays, len(self._arrays.on)
@@ -1087,7 +1114,7 @@ class ClusterExperiment(Result):
 
         p = float(p_value([0.0])[0])
         lo, hi = _invert(p_value, self.estimate, 2 * self.standard_error, 1 - self.level)
-        kind = weights or ("webb" if k < 12 else "signs")
+        kind = weights or ("webb" if k < 6 else "signs")
         exact = kind == "signs" and k < 30 and len(v) == 2**k
         return {"p": p, "lo": float(lo), "hi": float(hi), "p_error": 0.0 if exact else math.sqrt(p * (1 - p) / len(v)),
                 "tried": len(v), "weights": kind}  # fmt: skip
@@ -1102,9 +1129,8 @@ class ClusterExperiment(Result):
         a = self._arrays
         y = a.y - self.estimate * a.on
         q = a.q - a.on * (2 * self.estimate * a.s - self.estimate**2 * a.users)
-        rows = assignments(a.on, max(100, min(draws, 20_000_000 // len(y))), np.random.default_rng(seed), a.stratum)
-        rows = rows if len(rows) == number_of_assignments(a.on, a.stratum) else rows[1:]
-        return _false_alarms(lambda on: a.methods(y=y, q=q, on=on), rows, self.level)
+        rows, exact = _placebo_arms(a, a.on, draws, np.random.default_rng(seed))
+        return _false_alarms(lambda on: a.methods(y=y, q=q, on=on), rows, self.level, exact)
 
     def spillover(self):
         """What exposed users gain from others' treatment: DataFrame with comparison, estimate, standard_error, df, lo,
@@ -1213,7 +1239,14 @@ def _fewer_draws(draws, k, name):
     return int(min(draws, most))
 
 
-def _false_alarms(methods, rows, level):
+def _placebo_arms(arrays, on, draws, rng):
+    """Assignments (R, K) like `on`, and whether these are all there are."""
+    rows = assignments(on, max(100, min(draws, 20_000_000 // len(on))), rng, arrays.stratum)
+    exact = len(rows) == number_of_assignments(on, arrays.stratum)
+    return (rows if exact else rows[1:]), exact
+
+
+def _false_alarms(methods, rows, level, exact=False):
     """How often the intervals of `methods` (rows (R, K) -> {name: (whose, Fit)}) leave out 0: DataFrame."""
     step, parts = max(1, AT_ONCE // (4 * rows.shape[1])), {}
     for start in range(0, len(rows), step):
@@ -1223,8 +1256,8 @@ def _false_alarms(methods, rows, level):
     for name, (whose, fits) in parts.items():
         estimate, lo, hi = np.concatenate(fits, axis=1)
         alarms = np.mean((lo > 0) | (hi < 0))
-        found.append((name, whose, alarms, math.sqrt(max(alarms, 1 / len(lo)) * (1 - alarms) / len(lo)),
-                      estimate.std(), np.nanmean(hi - lo) / 2))  # fmt: skip
+        error = 0.0 if exact else math.sqrt(max(alarms, 1 / len(lo)) * (1 - alarms) / len(lo))
+        found.append((name, whose, alarms, error, estimate.std(), np.nanmean(hi - lo) / 2))
     names = ["interval", "effect_on", "false_alarms", "mc_error", "spread", "half_width"]
     return pd.DataFrame(found, columns=names)
 
@@ -1270,7 +1303,7 @@ def _saturation_answer(cells, found, columns, design, offset):
     clusters = _saturation_clusters(cells)
     unusable = clusters["users"] == 0
     if unusable.any():
-        found.append(say(f"{unusable.sum()} clusters without a usable row", rows=clusters.loc[unusable, "rows"].sum(),
+        found.append(say(f"{_count(unusable.sum(), 'cluster')} without a usable row", rows=clusters.loc[unusable, "rows"].sum(),
                          severity=WARNING, what_to_do="They were left out: ask why nobody in them has an outcome."))  # fmt: skip
     clusters = clusters[~unusable].reset_index(drop=True)
     levels = _levels(clusters)
@@ -1502,9 +1535,8 @@ def plan(history, columns, *, treated_value=None, control_value=None, other_arms
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
     rng = np.random.default_rng(seed)
-    rows = assignments(on, max(100, min(draws, 20_000_000 // len(on))), rng, arrays.stratum)
-    rows = rows if len(rows) == number_of_assignments(on, arrays.stratum) else rows[1:]
-    table = _false_alarms(lambda on: arrays.methods(on=on), rows, design["level"])
+    rows, exact = _placebo_arms(arrays, on, draws, rng)
+    table = _false_alarms(lambda on: arrays.methods(on=on), rows, design["level"], exact)
     if arrays.before is not None and arrays.stratum is None:
         table = pd.concat([table, _matched(arrays, len(rows), rng, design)], ignore_index=True)
     df = float(arrays.effect(design["target"], on=on).df)
@@ -1519,7 +1551,7 @@ def _planned(clusters, columns, share, found):
     if columns.get("stratum") or columns.get("pair"):
         size = clusters.groupby("stratum")["stratum"].transform("size")
         if (size < 2).any():
-            found.append(say(f"{(size < 2).sum()} strata with one cluster", severity=WARNING,
+            found.append(say(f"{_count((size < 2).sum(), 'stratum')} with one cluster", severity=WARNING,
                              what_to_do="They were left out: no second cluster to compare with."))  # fmt: skip
         clusters = clusters[size >= 2].reset_index(drop=True)
         place = clusters.groupby("stratum").cumcount()
@@ -1531,7 +1563,7 @@ def _planned(clusters, columns, share, found):
         on = np.arange(k) < (min(max(round(share * k), 2), k - 2) if k >= 4 else 0)
         enough = k >= 4
     if not enough:
-        found.append(say(f"{len(clusters)} clusters in the history", what_to_do="An experiment needs at least two in "
+        found.append(say(f"{_count(len(clusters), 'cluster')} in the history", what_to_do="An experiment needs at least two in "
                          "each arm."))  # fmt: skip
     elif np.ptp(clusters["mean"]) == 0:
         found.append(say("the outcome does not vary between clusters", what_to_do="There is nothing to plan with."))
