@@ -134,13 +134,13 @@ def test_nhefs_gives_what_if():
     assert len(seen) == 1566
     mean = seen.groupby("quit_smoking")["weight_change"].mean()
     assert f"{mean[1] - mean[0]:.1f}" == "2.5"
-    says("nhefs.csv", f"{mean[1] - mean[0]:.2f} kg")
+    says("nhefs.csv", f"2.5 kg | {mean[1] - mean[0]:.2f} kg")
 
     e = propensity(f"quit_smoking ~ {WHAT_IF}", seen)
     weights = np.where(seen["quit_smoking"] == 1, 1 / e, 1 / (1 - e))
     found = weighted_difference(seen["weight_change"], seen["quit_smoking"], weights)
     assert [f"{number:.1f}" for number in found] == ["3.4", "2.4", "4.5"]
-    says("nhefs.csv", "{:.3f} kg [{:.2f}, {:.2f}]".format(*found))
+    says("nhefs.csv", "3.4 kg, 95 % 2.4 to 4.5 | {:.3f} kg [{:.2f}, {:.2f}]".format(*found))
 
     # The 63 whose weight is not known: weighted for having been seen, too.
     everybody = everybody.assign(unseen=everybody["weight_change"].isna().astype(int))
@@ -152,7 +152,7 @@ def test_nhefs_gives_what_if():
     stable *= (1 - everybody["quit_smoking"].map(rates)) / (1 - lost)
     found = weighted_difference(seen["weight_change"], seen["quit_smoking"], stable[seen.index])
     assert [f"{number:.1f}" for number in found] == ["3.5", "2.5", "4.5"]
-    says("nhefs.csv", "{:.2f} kg [{:.2f}, {:.2f}]".format(*found))
+    says("nhefs.csv", "3.5 kg, 95 % 2.5 to 4.5 | {:.2f} kg [{:.2f}, {:.2f}]".format(*found))
     says("nhefs.csv", f"{100 * rates[1]:.1f} % of the quitters and {100 * rates[0]:.1f} % of the others")
 
 
@@ -168,6 +168,7 @@ def test_experiment_gives_its_benchmark():
         found = difference(table(name))
         assert np.allclose(found, published, atol=0.51)
         says(name, "{:,.0f} ({:.0f})".format(*found))
+    says("nsw_cps.csv", "-8,498 (712) | {:,.0f} ({:.0f})".format(*found))
     trained = [
         table(name).query("treated == 1").reset_index(drop=True) for name in ("nsw_experiment.csv", "nsw_cps.csv")
     ]
@@ -193,7 +194,7 @@ def test_survey_gives_the_mixtape():
     middle = (e >= 0.1) & (e <= 0.9)
     found = [plain, normalized(e), normalized(e, middle)]
     assert [int(number) for number in found] == [-11876, -7238, 1806]
-    says("nsw_cps.csv", *(f"{number:,.1f}" for number in found))
+    says("nsw_cps.csv", *(f"{int(number):,} | {number:,.1f}" for number in found))
 
     # Why no check may pass it: almost nobody in the survey resembles the trained.
     weight = 1 / e[treated]
@@ -317,8 +318,8 @@ def test_proposition_99_gives_synthdid():
     assert f"{did:.3f}" == "-27.349"
     assert [f"{number:.3f}" for number in as_in_r] == ["-19.620", "-11.105", "-15.604"]
     assert [f"{number:.3f}" for number in exactly] == ["-19.514", "-11.109", "-15.605"]
-    for number in (did, *as_in_r, *exactly):
-        says("proposition99.csv", f"{number:.3f}")
+    for r, here in zip((did, *as_in_r), (did, *exactly), strict=True):
+        says("proposition99.csv", f"{r:.1f}; {r:.3f} | {here:.3f}")
 
 
 def test_why_r_differs_in_synthetic_control():
@@ -352,7 +353,9 @@ def test_star_gives_its_errors():
     assert abs(robust.params["small"] - 13.90) < 0.1 * robust.bse["small"]
     assert f"{clustered.bse['small']:.2f}" == "6.64"
     ratio = clustered.bse["small"] / robust.bse["small"]
-    says("star.csv", "14.11 (2.46)", "6.64", f"{ratio:.1f} times", "157 clusters", "3,733 pupils")
+    says(
+        "star.csv", "13.90 (2.45) | 14.11 (2.46)", "14.11 (6.64)", f"{ratio:.1f} times", "157 clusters", "3,733 pupils"
+    )
 
     means = arms.pivot_table(index="school", columns="class_type", values="score")
     pairs = (means["small"] - means["regular"]).dropna()
@@ -366,7 +369,7 @@ def test_star_aide():
     pupils = table("star.csv").assign(score=lambda rows: rows["math"] + rows["reading"])
     fit = smf.ols("score ~ C(class_type, Treatment('regular'))", pupils).fit(cov_type="HC1")
     aide = [name for name in fit.params.index if "aide" in name][0]
-    says("star.csv", f"{fit.params[aide]:.2f} ({fit.bse[aide]:.2f})")
+    says("star.csv", f"0.31 (2.27) | {fit.params[aide]:.2f} ({fit.bse[aide]:.2f})")
 
 
 # Switchbacks and streams: departures
