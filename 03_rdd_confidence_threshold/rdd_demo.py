@@ -220,7 +220,7 @@ for side, part, color in ((-1, bins.loc[70:84], "treated"), (1, bins.loc[85:97],
     axes.plot(x + CUTOFF, 100 * design(x, B, 2) @ bent_fit.params, color=COLOR["estimate"], lw=1.1, ls="--")
 axes.axvline(CUTOFF, color=FAINT, lw=1, zorder=0)
 axes.annotate("", (CUTOFF, 100 * fit.params[2]), (CUTOFF, 100 * (fit.params[2] + late)), arrowprops={"arrowstyle": "<->"})
-for x, y, text, color in ((0.80, 67.5, "premium model", COLOR["treated"]), (0.853, 67.5, "cheap model", COLOR["control"]),
+for x, y, text, color in ((0.787, 67.5, "premium model", COLOR["treated"]), (0.853, 67.5, "cheap model", COLOR["control"]),
                           (0.853, 43.2, "threshold 0.85", INK), (0.853, 60.5, f"gap {100 * late:.1f} points", "black"),
                           (0.70, 43.2, "solid: straight lines and 95 % bands\ndashed: quadratics", INK)):  # fmt: skip
     axes.text(x, y, text, color=color, va="bottom")
