@@ -196,13 +196,12 @@ NUMBER = re.compile(
 )
 WORD = re.compile(rf"\b(?:{COUNT}(?:-{COUNT})*|(?<=\ba )third|third(?= of (?:the|all|its|our|those)\b))\b", re.I)
 OPPOSITES = """above/below higher/lower larger/smaller bigger/smaller greater/smaller more/less fewer/more
-wider/narrower rises/falls rise/fall rising/falling rose/fell increases/decreases increase/decrease increased/decreased
-never/always all/none longer/shorter better/worse largest/smallest highest/lowest widest/narrowest stronger/weaker positive/negative
-overstates/understates upwards/downwards faster/slower nearer/farther closer/farther too_high/too_low at_least/at_most
-too_wide/too_narrow too_large/too_small""".replace("_", " ").split("\n")
-OPPOSITES = [pair for line in OPPOSITES for pair in re.findall(r"(?:too |at )?[a-z]+/(?:too |at )?[a-z]+", line)]
+wider/narrower rises/falls rise/fall rising/falling rose/fell increases/decreases increase/decrease
+increased/decreased never/always all/none longer/shorter better/worse largest/smallest highest/lowest
+widest/narrowest stronger/weaker positive/negative overstates/understates upwards/downwards faster/slower
+nearer/farther closer/farther too_high/too_low at_least/at_most too_wide/too_narrow too_large/too_small"""
 DIRECTIONS = {}
-for first, second in (pair.split("/") for pair in OPPOSITES):
+for first, second in (pair.replace("_", " ").split("/") for pair in OPPOSITES.split()):
     DIRECTIONS.setdefault(first, second)
     DIRECTIONS.setdefault(second, first)
 DIRECTION = re.compile(rf"\b(?<!\bat )(?<!\bafter )(?:{'|'.join(sorted(DIRECTIONS, key=len, reverse=True))})\b", re.I)
