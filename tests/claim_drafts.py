@@ -15,11 +15,9 @@ import numpy as np
 from claim_tools import tutorials, variables
 
 
-def candidates(part):
-    """{expression: value} of the numbers in a notebook's variables, and of the expressions that its code prints."""
-    own = part.path if part.path.suffix == ".py" else tutorials().get((part.folder or "")[:2])
-    if own is None:
-        return {}
+@functools.cache
+def candidates(own):
+    """{expression: value} of the numbers in a script's variables, and of the expressions that its code prints."""
     space, found = variables(own), {}
     for name, value in space.items():
         _walk(name, value, found, 3)
@@ -34,7 +32,8 @@ def candidates(part):
                 value = eval(compile(ast.Expression(node), "", "eval"), known)
             except Exception:
                 continue  # a variable of a function, or of a loop
-            _walk(ast.unparse(node), value, found, 1)
+            text = ast.unparse(node)
+            _walk(f"({text})" if isinstance(node, ast.BinOp) else text, value, found, 1)
     return found
 
 
@@ -153,29 +152,34 @@ def _mentions(pattern, source):
     return [n for n, text in enumerate(source, 1) if not text.startswith("#") and pattern.search(text)]
 
 
+def home(part, doc, position):
+    """The script whose variables a place in a text is about, and how a claim there calls a variable of it."""
+    if part.path.suffix == ".py":
+        return part.path, "{}"
+    if part.folder:
+        return tutorials()[part.folder[:2]], "{}"
+    start, _ = doc.paragraph(position)
+    named = re.findall(r"\b0\d\b", doc.text[start:position]) or re.findall(r"^#+ (0\d) ·", doc.text[:position], re.M)
+    return tutorials().get(named[-1] if named else ""), f"nb('{named[-1]}')['{{}}']" if named else ""
+
+
 def draft(part, report):
-    """Claims to paste for the numbers of a report that none covers, clause by clause."""
-    doc, found = report.doc, candidates(part)
-    source = part.path.read_text(encoding="utf-8").splitlines() if part.path.suffix == ".py" else []
-    groups = []
+    """Claims to paste for the numbers of a report that none covers, clause by clause, and for words of direction."""
+    doc, groups, lines = report.doc, [], []
     for number in report.uncovered:
-        last = groups[-1][-1] if groups else None
-        between = doc.text[last.end : number.start] if last else ""
-        if (
-            last
-            and "\n" not in between
-            and not re.search(r"[.;:?!] ", between)
-            and number.end - groups[-1][0].start < 100
-        ):
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    lines = []
+        last = groups[-1] if groups else None
+        gap = doc.text[last[-1].end : number.start] if last else "\n"
+        if "\n" in gap or re.search(r"[.;:?!] ", gap) or number.end - last[0].start > 100:
+            groups.append([])
+        groups[-1].append(number)
     for group in groups:
+        script, called = home(part, doc, group[0].start)
+        source = part.path.read_text(encoding="utf-8").splitlines() if part.path.suffix == ".py" else []
         start, end = clause(doc, group[0].start, group[-1].end)
         text, others, position = "", [], start
         for number in group:
-            fields = guesses(number, found, doc, source)
+            fields = guesses(number, candidates(script), doc, source) if script else []
+            fields = [_called(field, called) for field in fields]
             core = number.start + len(number.core)
             text += _literal(doc.text[position : number.start])
             if number.value is None:
@@ -185,17 +189,30 @@ def draft(part, report):
                 others += [f"{number.core}: {' or '.join(fields[1:])}"] if fields[1:] else []
             position = core
         text += _literal(doc.text[position:end])
-        quote = "'" if '"' in text and "'" not in text else '"'
-        shown = ("r" if "\\" in text else "") + quote + (text if quote == "'" else text.replace('"', '\\"')) + quote
         words_only = all(number.value is None for number in group)
-        shown = f'Fixed({shown}, why="TODO"),' if words_only else f"Claim({shown}),"
-        lines.append((group[0].start, ["    # " + "   ".join([doc.place(group[0].start), *others]), f"    {shown}"]))
+        claim = f'Fixed({_quoted(text)}, why="TODO"),' if words_only else f"Claim({_quoted(text)}),"
+        lines.append((group[0].start, "    # " + "   ".join([doc.place(group[0].start), *others]), f"    {claim}"))
     for start, end in report.loose:
-        if not any(abs(start - other) < 60 for other, _ in lines):
+        if not any(abs(start - other) < 60 for other, *_ in lines):
             a, b = clause(doc, start, end)
-            shown = _literal(doc.text[a:b]).replace('"', '\\"')
-            lines.append((start, [f"    # {doc.place(start)}", f'    Claim("{shown}", when="TODO"),']))
-    return [line for _, pair in sorted(lines) for line in pair]
+            claim = f'Claim({_quoted(_literal(doc.text[a:b]))}, when="TODO"),'
+            lines.append((start, f"    # {doc.place(start)}", f"    {claim}"))
+    return [line for _, *pair in sorted(lines) for line in pair]
+
+
+def _called(field, called):
+    """A field with its variables called in another way: {naive:.2f} as {nb('03')['naive']:.2f}."""
+    if called == "{}":
+        return field
+    names = r"(?<![\w.'])(?!(?:abs|len|np|round)\b)[A-Za-z_]\w*(?=[^{}]*\})"
+    return re.sub(names, lambda match: called.format(match[0]), field)
+
+
+def _quoted(text):
+    """A text as it may be typed in Python, in double quotes where possible."""
+    if "\\" in text:
+        return f"r'{text}'" if '"' in text else f'r"{text}"'
+    return f"'{text}'" if '"' in text and "'" not in text else '"' + text.replace('"', '\\"') + '"'
 
 
 def _literal(text):

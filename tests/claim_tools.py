@@ -204,7 +204,8 @@ DIRECTIONS = {}
 for first, second in (pair.replace("_", " ").split("/") for pair in OPPOSITES.split()):
     DIRECTIONS.setdefault(first, second)
     DIRECTIONS.setdefault(second, first)
-DIRECTION = re.compile(rf"\b(?<!\bat )(?<!\bafter )(?:{'|'.join(sorted(DIRECTIONS, key=len, reverse=True))})\b", re.I)
+LONGEST_FIRST = "|".join(sorted(DIRECTIONS, key=len, reverse=True))
+DIRECTION = re.compile(rf"\b(?<!\bat )(?<!\bafter )(?<!-)(?:{LONGEST_FIRST})\b", re.I)
 
 
 @dataclass
@@ -323,7 +324,7 @@ def exempt_places(doc, part):
         steps = [range(int(a), int(b or a) + 1) for a, b in re.findall(r"(\d+)(?:–(\d+))?", match["list"])]
         if all((kind, n) in there for step in steps for n in step):
             found.append((*match.span("list"), "reference"))
-    for match in re.finditer(r"(?<![\w.,:])0\d(?![\w%:]|[.,]\d)", text):
+    for match in re.finditer(r"(?<![\w.,:])0\d(?![\w%]|[:.,]\d)", text):
         target = doc.target[match.start()]
         if match[0] in tutorials() and (target is None or f"{match[0]}_" in target or "_" not in target):
             found.append((*match.span(), "notebook"))

@@ -93,8 +93,11 @@ for name, value in space.items():
         kept[name] = text
 open(sys.argv[2], "wb").write(pickle.dumps(kept))
 """
+        figures = {path: path.read_bytes() for path in notebook.parent.glob("figures/*")}
         command = [sys.executable, "-c", driver, notebook.with_suffix(".py"), kept.with_suffix(".partial")]
         done = subprocess.run(command, cwd=notebook.parent, capture_output=True, encoding="utf-8")
+        for path, content in figures.items():
+            path.write_bytes(content)
         assert done.returncode == 0, f"{notebook.name} failed:\n{done.stderr[-3000:]}"
         kept.with_suffix(".partial").replace(kept)
         for old in kept.parent.glob(f"{notebook.stem}.*.pickle"):
