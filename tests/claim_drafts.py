@@ -25,7 +25,7 @@ def candidates(own):
     shown = [node.value for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)]
     shown += [node for check in ast.walk(tree) if isinstance(check, ast.Assert) for node in ast.walk(check.test)]
     for node in shown:
-        if isinstance(node, (ast.BinOp, ast.Call, ast.Subscript, ast.Attribute)) and not _draws(node):
+        if isinstance(node, (ast.BinOp, ast.Call, ast.Subscript, ast.Attribute)) and not _unknown_call(node):
             names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
             known = {name: space[name] for name in names if name in space} | {"np": np}
             try:
@@ -37,7 +37,7 @@ def candidates(own):
     return found
 
 
-def _draws(node):
+def _unknown_call(node):
     """Whether an expression calls what is neither NumPy nor a reduction: it might take long, or do something."""
     names = "abs round len min max sum float int mean std median sqrt log exp all any count diff quantile".split()
     calls = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
@@ -100,44 +100,53 @@ def _plain(key):
 
 def guesses(number, found, doc, source):
     """Up to three fields that give a number as it is written, the likeliest first; `source`: the script's lines."""
-    digits = number.core.lstrip("+-").replace(",", "")
+    digits, sign = number.core.lstrip("+-").replace(",", ""), number.core[0] if number.core[0] in "+-" else ""
     if not re.fullmatch(r"\d*\.?\d+", digits):
         return []
-    line = doc.where[number.start][0]
+    before, after, line = doc.text[: number.start], doc.text[number.end :], doc.where[number.start][0]
     decimals, precision = len(digits.partition(".")[2]), len(digits.replace(".", "").lstrip("0"))
-    percent = number.unit.strip() or re.match(r"(?:,? (?:to|and|or) [+-]?[\d.]+)+ ?%", doc.text[number.end :])
-    percent = percent or re.search(r"(?:pp|%) \[(?:[\d., +-]*, )?$", doc.text[: number.start])
+    percent = number.unit in (" %", "%", " pp", " percent", " per cent")
+    percent |= bool(
+        re.match(r"(?:,? (?:to|and|or) [+-]?[\d.]+)+ ?%", after) or re.search(r"(?:pp|%) \[[\d., +-]*$", before)
+    )
+    if re.match(r" times\b", after):
+        found = found | _ratios(found, line, source)
     scored = []
     for expression, value in found.items():
         whole = isinstance(value, (int, np.integer))
         for scale in (100, 1) if percent else (1, 100):
-            if f"{scale * abs(value):.{decimals}f}" != digits or (scale == 100 and whole):
+            if f"{scale * abs(value):.{decimals}f}" != digits or (whole and (scale == 100 or decimals)):
                 continue
-            if number.core[0] in "+-" and (value < 0) != (number.core[0] == "-"):
+            if sign and (value < 0) != (sign == "-"):
                 continue
-            if (
-                precision < 3
-                and not percent
-                and (scale == 100 or (decimals == 0 and not (whole or float(value).is_integer())))
-            ):
-                continue  # a whole number below 100 is hardly a rounded one, unless it is a per cent
-            names = re.findall(r"(?<![\w.])[A-Za-z]\w*", re.sub(r"'[^']*'", "", expression))
-            far = max(
-                (_distance(name, line, source) for name in names if name not in ("len", "abs", "np", "round")),
-                default=0,
-            )
-            if (far > 80 and precision < 3 and not percent) or (
-                precision < 2 and decimals == 0 and not (expression.isupper() or percent)
-            ):
-                continue
+            names = set(re.findall(r"(?<![\w.])[A-Za-z]\w*", re.sub(r"'[^']*'", "", expression))) - FUNCTIONS
+            far = max((_distance(name, line, source) for name in names), default=0)
+            if precision < 3 and not percent:  # few digits fit by chance
+                exact = whole or float(value).is_integer()
+                if (
+                    scale == 100
+                    or far > 80
+                    or (not decimals and not exact)
+                    or (digits in "123456789" and not expression.isupper())
+                ):
+                    continue
             cost = len(expression) + far / 3 + 8 * ("(" in expression) + 10 * (scale == 100 and not percent)
             cost -= 20 * all(name.isupper() for name in names)
-            text = expression if value >= 0 or number.core[0] in "+-" else f"abs({expression})"
+            text = expression if value >= 0 or sign else f"abs({expression})"
             text = f"100 * {text}" if scale == 100 else text
-            form = "+" * (number.core[0] == "+") + "," * ("," in number.core)
-            form += "" if whole and decimals == 0 else f".{decimals}f"
+            form = "+" * (sign == "+") + "," * ("," in number.core) + ("" if whole else f".{decimals}f")
             scored.append((cost, f"{{{text}{':' * bool(form)}{form}}}"))
     return list(dict.fromkeys(field for _, field in sorted(scored)))[:3]
+
+
+FUNCTIONS = {"len", "abs", "np", "round"}
+
+
+def _ratios(found, line, source):
+    """Ratios of the named scalars that the code around a line mentions."""
+    near = {name: value for name, value in found.items()
+            if name.isidentifier() and value and _distance(name, line, source) < 60}  # fmt: skip
+    return {f"{a} / {b}": near[a] / near[b] for a in near for b in near if a != b}
 
 
 def _distance(name, line, source):

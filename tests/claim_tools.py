@@ -254,7 +254,7 @@ TERMS = re.compile(  # numbers that are part of a name or say how something is c
 LEVEL = re.compile(
     r"95 %(?= (?:confidence |randomization |robust |t )?(?:interval|limit|band|confidence))|(?<=\[)95 %(?=\])"
 )
-CITED = re.compile(r"\(?\b(?:19|20)\d\d\b")
+CITED = re.compile(r"\b(?P<name>[\w'-]*[A-Z][\w'-]*)(?: et al\.)?,? \(?(?P<year>(?:19|20)\d\d)\b")
 
 
 def references(doc):
@@ -264,10 +264,15 @@ def references(doc):
 
 
 def structure(doc):
-    """What can be pointed at in a Document: a set of ("section", 3), ("figure", 1), ("failure", 2), ..."""
-    found = {("section", int(n)) for n in re.findall(r"^#+ (\d+)\. ", doc.text, re.M)}
-    found |= {("figure", int(n)) for n in re.findall(r"^Figure (\d+)\b", doc.text, re.M)}
-    for line in re.findall(rf"^#+ .*|^(?:{NAMED}) \d+\b", doc.text, re.M | re.I):
+    """What can be pointed at in a Document: a set of ("section", 3), ("figure", 1), ("failure", 2), ...
+
+    Sections and figures are there only if they are numbered 1, 2, 3, ...
+    """
+    found = set()
+    for kind, pattern in (("section", r"^#+ (\d+)\. "), ("figure", r"^Figure (\d+)\. \S")):
+        there = [int(n) for n in re.findall(pattern, doc.text, re.M)]
+        found |= {(kind, n) for n in there if there == list(range(1, len(there) + 1))}
+    for line in re.findall(r"^#+ .*", doc.text, re.M):
         found |= {(word.lower().rstrip("s"), int(n)) for word, n in re.findall(rf"\b({NAMED}) (\d+)\b", line, re.I)}
     tasks = doc.text.partition("\n## On your own\n")[2]
     found |= {(word, int(n)) for n in re.findall(r"^(\d)\. ", tasks, re.M) for word in ("exercise", "solution")}
@@ -306,15 +311,12 @@ def exempt_places(doc, part):
     for key in tutorials() if not entries else ():
         entries += _tutorial(key)[1]
     for match in CITED.finditer(text):
-        names = re.findall(r"[^\W\d_][\w'-]*[^\W\d_]", text[max(0, match.start() - 60) : match.start()])[-4:]
-        year = match[0].lstrip("(")
-        if any(re.search(r"[A-Z]", name) and name in entry and year in entry for name in names for entry in entries):
-            found.append((*match.span(), "citation"))
+        name, year = match["name"].removesuffix("'s"), match["year"]
+        if any(re.search(rf"\b{name}\b", entry) and year in entry for entry in entries):
+            found.append((*match.span("year"), "citation"))
     for match in POINTER.finditer(text):
-        start, end = doc.paragraph(match.start())
-        named = re.findall(
-            r"\b0\d\b", text[start : match.start()] if pages else text[max(start, match.start() - 14) : match.start()]
-        )
+        before = text[doc.paragraph(match.start())[0] : match.start()]
+        named = re.findall(r"\b0\d\b" if pages else r"\b0\d(?=,? $)", before)
         after = re.match(r" of (?:notebook )?(0\d)\b", text[match.end() :])
         if pages and not named:
             named = re.findall(r"^#+ (0\d) ·", text[: match.start()], re.M)
@@ -328,11 +330,13 @@ def exempt_places(doc, part):
         target = doc.target[match.start()]
         if match[0] in tutorials() and (target is None or f"{match[0]}_" in target or "_" not in target):
             found.append((*match.span(), "notebook"))
-    for pattern, reason in ((r"^#+ (\d+)\.", "heading"), (r"^(\d+)\. ", "list"), (TERMS, "term"), (LEVEL, "level")):
-        found += [
-            (*match.span(), reason)
-            for match in re.finditer(pattern, text, *([] if reason in ("term", "level") else [re.M]))
-        ]
+    if part.folder and text.startswith(f"# {part.folder[:2]} ·"):
+        found.append((2, 4, "heading"))
+    for match in re.finditer(r"^#+ (\d+)\. ", text, re.M):
+        if ("section", int(match[1])) in own:
+            found.append((*match.span(), "heading"))
+    for pattern, reason in ((r"(?<=\n)\d+\. ", "list"), (TERMS, "term"), (LEVEL, "level")):
+        found += [(*match.span(), reason) for match in re.finditer(pattern, text)]
     for match in re.finditer(r"`+([^`]+)`+", text):
         code = re.sub(r"^\w+ (?=.*\n)", "", match[1]).strip()
         if re.search(r"[A-Za-z]", code) and re.search(rf"(?<!\w){re.escape(code)}(?!\w)", part.code):
@@ -436,7 +440,8 @@ def _here():
     frame = sys._getframe(2)
     while frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return f"claims/{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    path = Path(frame.f_code.co_filename)
+    return f"{path.parent.name}/{path.name}:{frame.f_lineno}"
 
 
 @dataclass
@@ -580,7 +585,7 @@ class Part:
     def __init__(self, path, claims, module=None):
         self.path, self.claims, self.module = path, claims, module
         self.folder = path.parent.name if path.parent.name[:2].isdigit() else None
-        self.name = str(path.relative_to(ROOT))
+        self.name = str(path).removeprefix(f"{ROOT}/")
         mirrors = [path] if path.suffix == ".py" else sorted(path.parent.glob("*_demo.py")) if self.folder else []
         self.constants = set().union(*(constants(mirror.read_text(encoding="utf-8")) for mirror in mirrors))
         self.code = code_beside(path.parent) if self.folder else ""

@@ -25,6 +25,7 @@ after. The interval is Wilson's, for 95 %. What stands in EQUIVALENT changes not
 import argparse
 import ast
 import concurrent.futures
+import itertools
 import json
 import math
 import os
@@ -428,15 +429,14 @@ def draw(kind, n, seed, only=None):
         pool = [
             mutant for file in code_files(kind, only) for mutant in (mutate_sql if kind == "sql" else mutate_code)(file)
         ]
-    pool = [mutant for mutant in pool if (mutant.file, *mutant.lines()) not in EQUIVALENT]
-    if kind not in TEXTS:
-        pool = [mutant for mutant in pool if parses(mutant)]
-    return rng.sample(pool, min(n, len(pool)))
+    rng.shuffle(pool)
+    fit = (mutant for mutant in pool if (mutant.file, *mutant.lines()) not in EQUIVALENT and parses(mutant))
+    return list(itertools.islice(fit, n))
 
 
 def parses(mutant):
-    """Whether a file with the fault is still Python at all."""
-    if mutant.file.endswith(".py"):
+    """Whether a script with the fault is still Python at all."""
+    if mutant.file.endswith(".py") and "%%" not in mutant.lines()[0]:
         try:
             compile(mutant.apply((ROOT / mutant.file).read_text(encoding="utf-8")), mutant.file, "exec")
         except SyntaxError:
