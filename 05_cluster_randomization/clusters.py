@@ -26,7 +26,7 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     the same with p < .01; sizes or missing values that differ between the arms (p < .01)                warning
     missing values of any role; clusters without a usable row; strata with one arm only                 warning
     fewer than 10 clusters in an arm; an arm that weighs no more than 5 equal clusters                   warning
-    one cluster moves the estimate by more than its error; cluster means with a long tail                warning
+    one cluster moves the estimate by more than two errors; cluster means with a long tail               warning
     the effects on the average cluster and on the average user are further apart than an error           warning
 
 `accept=("exposure", "balance", "names")` turns such a fatal finding into a warning, for somebody who knows its cause.
@@ -270,7 +270,7 @@ def _regression(y, on, weight, before, blocks):
     NT = N @ np.einsum("...kp,...k,...kq->...pq", ZW, g, ZW)
     square = square + 2 * np.einsum("...pq,...qp->...", N, middle) + np.einsum("...pq,...qp->...", NT, NT)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = (g * diagonal).sum(axis=-1) ** 2 / square
+        df = np.where(np.isnan(variance), np.nan, (g * diagonal).sum(axis=-1) ** 2 / square)
     return Fit(beta[..., 0], np.sqrt(variance), df)
 
 
@@ -948,7 +948,7 @@ def _dominance(clusters, arrays, fit, design):
                                  "assumes that the mean of a large cluster varies like that of a small one: compare "
                                  "target='cluster'."))  # fmt: skip
     moves = _leave_one_out(clusters, arrays, design)
-    if len(moves) and abs(moves["moves"].iloc[0]) > fit.error:
+    if len(moves) and abs(moves["errors"].iloc[0]) > 2:  # hardly ever where clusters are normal
         worst = moves.iloc[0]
         found.append(say(f"without one cluster the estimate is {worst['estimate']:.3g} instead of {fit.estimate:.3g}",
                          place=f"cluster {worst['cluster']}", rows=worst["users"], severity=WARNING, what_to_do="Look at "
@@ -979,7 +979,7 @@ def _skewness(arrays, fit, design):
 
 def _leave_one_out(clusters, arrays, design, most=20):
     """The estimate without each of the clusters (or, in strata of one treated or control cluster, the whole stratum)
-    that stand out most: DataFrame, the largest move first."""
+    that stand out most: DataFrame, the largest move first. errors: the move, in standard errors without the cluster."""
     whole = arrays.effect(design["target"])
     code = arrays.stratum if arrays.stratum is not None else np.where(arrays.on, "treated", "control")
     groups = pd.Series(arrays.y).groupby([code, arrays.on]) if arrays.stratum is None else pd.Series(arrays.y).groupby(code)
@@ -997,9 +997,9 @@ def _leave_one_out(clusters, arrays, design, most=20):
         fit = arrays.effect(design["target"], keep=keep)
         lo, hi = interval(fit, design["level"])
         found.append((clusters["cluster"].iloc[index], bool(arrays.on[index]), arrays.users[index], float(fit.estimate),
-                      float(lo), float(hi), float(fit.estimate - whole.estimate)))  # fmt: skip
-    table = pd.DataFrame(found, columns=["cluster", "treated", "users", "estimate", "lo", "hi", "moves"])
-    return table.sort_values("moves", key=np.abs, ascending=False, kind="stable", ignore_index=True)
+                      float(lo), float(hi), float((fit.estimate - whole.estimate) / max(fit.error, 1e-300))))  # fmt: skip
+    table = pd.DataFrame(found, columns=["cluster", "treated", "users", "estimate", "lo", "hi", "errors"])
+    return table.sort_values("errors", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
 
 def _invert(p_value, centre, step, alpha):
