@@ -37,6 +37,7 @@ This module knows nothing of the series' synthetic world.
 
 import itertools
 import math
+import re
 import sys
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -733,6 +734,12 @@ def _clusters(cells):
     return clusters.assign(treated=clusters["treated"] == 1)
 
 
+def _label(columns):
+    """The outcome's name for a sentence or an axis: its column, or "the outcome" for an SQL expression."""
+    column = str(columns["outcome"])
+    return column if re.fullmatch(r"\w[\w .-]{0,40}", column) else "the outcome"
+
+
 def _count(number, noun):
     return f"{number:,} {noun if number == 1 else {'stratum': 'strata'}.get(noun, noun + 's')}"
 
@@ -844,7 +851,7 @@ def _cluster_answer(cells, found, columns, design, offset):
     method = (f"cluster means, {counted}{', within strata' if blocks else ''}"
               f"{', adjusted for ' + str(columns['before']) if columns.get('before') else ''}; CR2 error, t with "
               f"{fit.df:.3g} Satterthwaite degrees of freedom")  # fmt: skip
-    estimand = (f"the effect on {columns['outcome']}{' of users' + among if among else ''} of treating a whole cluster "
+    estimand = (f"the effect on {_label(columns)}{' of users' + among if among else ''} of treating a whole cluster "
                 f"instead of leaving it untreated, on the average {target} of {'these strata' if blocks else 'this log'}")  # fmt: skip
     return ClusterExperiment(
         estimate=fit.estimate, standard_error=fit.error, lo=lo, hi=hi, level=design["level"], method=method,
@@ -1188,10 +1195,11 @@ class ClusterExperiment(Result):
 
         figure, axes = plt.subplots(figsize=(7.5, 4))
         a = self._arrays
-        place = np.random.default_rng(0).uniform(-0.22, 0.22, len(a.on))
+        joined = a.stratum is not None and self.n["clusters"] <= 400
+        place = np.random.default_rng(0).uniform(-0.22, 0.22, len(a.on)) * (0.1 if joined else 1.0)
         area = 12 + 90 * a.users / a.users.max()
         y = a.y + self.offset
-        if a.stratum is not None and self.n["clusters"] <= 400:
+        if joined:
             _join_pairs(axes, a, place, y)
         size = a.users if self.design["target"] == "user" else np.ones(len(y))
         names = []
@@ -1199,15 +1207,15 @@ class ClusterExperiment(Result):
             axes.scatter(x + place[side], y[side], area[side], color=COLOR[name], alpha=0.7, lw=0)
             mean = np.average(y[side], weights=size[side])
             axes.plot([x - 0.3, x + 0.3], [mean, mean], color=COLOR[name], lw=2.2)
-            axes.text(x + 0.33, mean, f"{mean:.4g}", color=COLOR[name], va="center")
+            axes.text(x - 0.33, mean, f"{mean:.4g}", color=COLOR[name], va="center", ha="right")
             names.append(f"{side.sum()} {name}")
         axes.set_xticks([0, 1], names)
-        axes.set(xlim=(-0.6, 1.6), ylabel=f"{self.columns['outcome']}, mean of a cluster")
+        axes.set(xlim=(-0.6, 1.5), ylabel=f"{_label(self.columns)}, mean of a cluster")
         return figure
 
     def report(self):
         """Two sentences for a stakeholder, what could break them, and the warnings."""
-        outcome, whose = self.columns["outcome"], self.design["target"]
+        outcome, whose = _label(self.columns), self.design["target"]
         direction = "raises" if self.estimate > 0 else "lowers"
         sure = self.lo > 0 or self.hi < 0
         does = f"{direction} {outcome} by {abs(self.estimate):.3g}" if sure else f"has no clear effect on {outcome}"
@@ -1334,7 +1342,7 @@ def _saturation_answer(cells, found, columns, design, offset):
         estimate=float(fit["estimate"]), standard_error=float(fit["standard_error"]), lo=float(fit["lo"]),
         hi=float(fit["hi"]), level=design["level"], method=f"means of clusters by saturation, each {whose} counting once; "
         f"CR2 error, t with {fit['df']:.3g} Satterthwaite degrees of freedom",
-        estimand=f"the effect on {columns['outcome']} of treating the share {levels[-1]} of the users of a cluster instead "
+        estimand=f"the effect on {_label(columns)} of treating the share {levels[-1]} of the users of a cluster instead "
         f"of {levels[0]}, on all users of the average {whose if whose == 'cluster' else 'cluster, weighted by users'}",
         n={"rows": int(cells["rows_in_cell"].sum()), "used": int(clusters["users"].sum()), "clusters": len(clusters),
            "saturations": len(levels)},
@@ -1477,7 +1485,7 @@ class Saturation(Result):
             if points:
                 x, y, below, above = np.array(points, float).T
                 axes.errorbar(x, y + self.offset, [below, above], fmt="o-", color=COLOR[color], lw=1.2, label=f"{kind} users")
-        axes.set(xlabel="share of the cluster's users who are treated", ylabel=f"{self.columns['outcome']}, mean")
+        axes.set(xlabel="share of the cluster's users who are treated", ylabel=f"{_label(self.columns)}, mean")
         axes.legend(frameon=False)
         return figure
 
@@ -1490,7 +1498,7 @@ class Saturation(Result):
             if len(rows):
                 row = rows.iloc[-1] if effect == "direct" else rows.iloc[0]
                 parts.append(f"{effect} at {row['saturation']}: {row['estimate']:.3g} ({row['lo']:.3g} to {row['hi']:.3g})")
-        return (f"Treating the share {high} of a cluster's users instead of {low} changes {self.columns['outcome']} by "
+        return (f"Treating the share {high} of a cluster's users instead of {low} changes {_label(self.columns)} by "
                 f"{self.estimate:.3g} over all its users ({100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}; "
                 f"{self.n['clusters']} clusters, {self.n['used']:,} rows){'; ' if parts else ''}{'; '.join(parts)}. The "
                 f"number is for the average {self.design['target']}. It holds if both lotteries were lotteries and nothing "
@@ -1655,7 +1663,7 @@ class Plan:
         naive = self.table[self.table["interval"] == "users as if independent"].iloc[0]
         wanted = 1 - self.design["level"]
         return (f"With {self.clusters} clusters like these, {self.share:.0%} of them treated, an effect of "
-                f"{self.detectable():.3g} on {self.columns['outcome']} is found with power 0.80. Where nothing was treated, "
+                f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was treated, "
                 f"the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo experiments "
                 f"({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes users as "
                 f"independent in {naive['false_alarms']:.0%}.")  # fmt: skip
