@@ -43,8 +43,9 @@ from series import display, folder, show
 #   arms. They are left out.
 # - `saturation`: the share of users that was to be treated in the cluster, if that share differed between clusters.
 #
-# If the arms are not coded 0 and 1, say in `ARMS` what they are called. An arm that nobody names is refused and never
-# pooled. `HISTORY` is a log without the treatment, for planning; here the regular classes serve.
+# If the arms are not coded 0 and 1, say in `ARMS` what both are called (else leave it empty: `{}`). An arm that nobody
+# names is refused and never pooled. `HISTORY` is a log without the treatment, for planning; here the regular classes
+# serve.
 
 # %% tags=["parameters"]
 LOGS = folder().parent / "data" / "real" / "star.csv"
@@ -85,8 +86,8 @@ display(result.problems[["problem", "place", "rows", "severity"]])
 # %%
 print(f"{result.n['rows']:,} rows, {result.n['used']:,} used; {result.n['treated']} treated and "
       f"{result.n['control']} control clusters, {result.n['strata']} strata")  # fmt: skip
-print(f"estimate {result.estimate:.2f}, standard error {result.standard_error:.2f}, 95 % interval "
-      f"[{result.lo:.2f}, {result.hi:.2f}]")  # fmt: skip
+print(f"estimate {result.estimate:.4g}, standard error {result.standard_error:.3g}, 95 % interval "
+      f"[{result.lo:.4g}, {result.hi:.4g}]")  # fmt: skip
 print(result.method)
 
 # %% [markdown]
@@ -96,8 +97,9 @@ print(result.method)
 
 # %%
 show(result.figure(), "practice",
-     f"Mean of the outcome in each of {result.n['control']} control and {result.n['treated']} treated clusters, one dot "
-     f"each; the arms' means differ by {result.estimate:.3g}, and thin grey lines join the clusters of a stratum.")  # fmt: skip
+     f"Mean of the outcome in each of {result.n['control']} control and {result.n['treated']} treated "
+     f"clusters, one dot each; the arms' means differ by {result.estimate:.3g}, and thin grey lines join "
+     f"the clusters of a stratum.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. These dots are the data: as many numbers as there are clusters, however many users stand behind each. Most
@@ -111,14 +113,14 @@ show(result.figure(), "practice",
 
 # %%
 intervals = result.intervals()
-display(intervals.round(2))
+display(intervals.round(3))
 
 # %% [markdown]
 # The published estimate, in a textbook, is 13.90 points with a standard error of 2.45, from 5,786 children and nothing
 # clustered. On the 3,733 children of this file that comparison gives 14.11 and 2.46; the first line is a little higher,
 # because it is without the school that has no regular class. Once classes count and not children, the error is 2.7
-# times as large. Comparing inside schools brings a good part of that back, honestly: a school's two kinds of class share
-# their neighbourhood.
+# times as large. Comparing inside schools brings a good part of that back, honestly: a school's two kinds of class
+# share their neighbourhood.
 #
 # **The lottery itself** gives two more intervals. The randomization test replays the assignment in the log, as many
 # treated clusters in each stratum as there were, and needs no model of the outcome; its interval holds if the effect is
@@ -127,9 +129,9 @@ display(intervals.round(2))
 
 # %%
 lottery, wild = result.randomization(), result.wild()
-print(f"randomization [{lottery['lo']:.2f}, {lottery['hi']:.2f}], p = {lottery['p']:.4f}; {lottery['tried']:,} "
-      f"assignments, the limits are known to {lottery['limit_error']:.2f}")  # fmt: skip
-print(f"wild bootstrap [{wild['lo']:.2f}, {wild['hi']:.2f}], p = {wild['p']:.4f}")
+print(f"randomization [{lottery['lo']:.4g}, {lottery['hi']:.4g}], p = {lottery['p']:.4f}; {lottery['tried']:,} "
+      f"assignments, the limits are known to {lottery['limit_error']:.1g}")  # fmt: skip
+print(f"wild bootstrap [{wild['lo']:.4g}, {wild['hi']:.4g}], p = {wild['p']:.4f}")
 
 # %% [markdown]
 # ## Checks that can fail
@@ -147,7 +149,7 @@ display(result.balance().round(4))
 
 # %%
 moves = result.leave_one_out()
-display(moves.head().round(2))
+display(moves.head().round(3))
 
 # %% [markdown]
 # **Does the treatment reach the other arm?** With an `exposed` column, users who can be reached are compared with the
@@ -184,7 +186,7 @@ display(placebo.round(3))
 variation = result.icc()
 print(f"intracluster correlation {variation['icc']:.2f} [{variation['lo']:.2f}, {variation['hi']:.2f}], design effect "
       f"{variation['design_effect']:.1f}: as many as {variation['effective_users']:.0f} independent users")  # fmt: skip
-print(f"smallest effect found with power 0.80: {result.detectable():.1f}")
+print(f"smallest effect found with power 0.80: {result.detectable():.3g}")
 needed = result.clusters_needed(SMALLEST_EFFECT_THAT_MATTERS)
 print(f"to find {SMALLEST_EFFECT_THAT_MATTERS:g}: {needed} clusters, assigned as these were")
 
@@ -204,12 +206,12 @@ print(f"to find {SMALLEST_EFFECT_THAT_MATTERS:g}: {history.clusters_needed(SMALL
 
 # %%
 show(history.figure(SMALLEST_EFFECT_THAT_MATTERS), "practice_power",
-     f"Power to find an effect of {SMALLEST_EFFECT_THAT_MATTERS:g} against the number of clusters in the experiment; it "
-     f"passes 0.8 at {history.clusters_needed(SMALLEST_EFFECT_THAT_MATTERS)} clusters.")  # fmt: skip
+     f"Power to find an effect of {SMALLEST_EFFECT_THAT_MATTERS:g} against the number of clusters in the "
+     f"experiment; it passes 0.8 at {history.clusters_needed(SMALLEST_EFFECT_THAT_MATTERS)} clusters.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 2. Power without strata. More users in the same clusters would hardly lift this curve. More clusters do, and so
-# do pairs: without the schools it takes more than twice as many clusters to find the same effect.*
+# *Figure 2. Power without strata. More users in the same clusters would hardly lift this curve. More clusters do, and
+# so do pairs: without the schools it takes more than twice as many clusters to find the same effect.*
 #
 # ## The report
 
@@ -230,11 +232,12 @@ print(aggregate[: aggregate.index("usable AS")])
 # %% [markdown]
 # ## What a refusal looks like
 #
-# The log has three arms. Whoever forgets the third gets no number, and no arm is pooled with another.
+# The commonest mistake is to name as the cluster something larger than what was assigned: the school here, or the
+# country of a workspace. In the extreme everybody is in one cluster. Nothing is estimated.
 
 # %%
 try:
-    analyse(LOGS, COLUMNS, **(ARMS | {"other_arms": ()}), **DESIGN)
+    analyse(LOGS, COLUMNS | {"cluster": "'everybody'"}, **ARMS, **DESIGN)
 except UnfitLog as refusal:
     print(refusal)
 

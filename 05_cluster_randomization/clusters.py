@@ -54,6 +54,7 @@ from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, 
 HERE = Path(__file__).resolve().parent
 TARGETS = ("cluster", "user")
 MANY_CLUSTERS = 2_000_000  # more are users, not clusters
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 AT_ONCE = 4_000_000  # numbers that a study holds in memory at once
 
 Fit = namedtuple("Fit", "estimate error df")
@@ -232,8 +233,9 @@ def _regression(y, on, weight, before, blocks):
     """Treatment coefficient of weighted least squares on treatment, strata and `before`, with CR2 and Satterthwaite.
 
     All (..., K), sorted by stratum. With H the hat matrix, S = (I - H)(I - H)' and a the weights of the clusters in the
-    coefficient: V = sum of a² e² / S_ww, df = (sum of a²)² / sum over pairs of a_w² a_v² S_wv² / (S_ww S_vv). Strata are
-    absorbed, and S is a block matrix of rank two plus one of low rank, so no K × K matrix is ever formed.
+    coefficient: V = sum of a² e² / S_ww, df = (sum of a²)² / sum over pairs of a_w² a_v² S_wv² / (S_ww S_vv). Strata
+    are absorbed, and S is the identity plus blocks of rank two plus one matrix of low rank, so no K × K matrix is
+    formed.
     """
     total = blocks.spread(blocks.sum(weight))
 
@@ -491,7 +493,7 @@ def design_effect(icc, n):
 
 
 def power(effect, error, df, level=0.95):
-    """Chance that the t interval excludes zero when the effect is `effect` (in the unit of `error`, its standard error)."""
+    """Chance that the t interval excludes zero where the truth is `effect`; error: the standard error."""
     t = stats.t.ppf(0.5 + level / 2, df)
     with np.errstate(divide="ignore"):  # SciPy 1.12 warns where a tail is zero
         return stats.nct.sf(t, df, effect / error) + stats.nct.cdf(-t, df, effect / error)
@@ -520,8 +522,8 @@ MEANING = {  # what check.sql can find
     "treated and control rows in one cluster": (FATAL, "Give each user the cluster and the arm they were assigned "
                                                        "with. If users were assigned within clusters, say which column "
                                                        "is the 'saturation'."),
-    "cluster in several strata": (FATAL, "Clusters were assigned within one stratum each: is the name of a cluster used "
-                                         "twice?"),
+    "cluster in several strata": (FATAL, "Clusters were assigned within one stratum each: is the name of a cluster "
+                                         "used twice?"),
     "user appears more than once": (FATAL, "Make them one row each (GROUP BY user): repeated rows count a user twice, "
                                            "and one in two clusters belongs to two assignments."),
     "the log has no rows": (FATAL, "Look at the path and the WHERE."),
@@ -599,8 +601,13 @@ def queries(columns, *, treated_value=None, control_value=None, other_arms=(), o
     if (treated_value is None) != (control_value is None):
         raise ValueError("treated_value and control_value: give both or neither")
     offset = own_logs.check_number("outcome_offset", outcome_offset)
-    block = _block(columns, lambda role, column: own_logs.number(column), lambda role, column: own_logs.text(column),
-                   lambda role, column, *values: own_logs.yes_no(column, None, *values), (treated_value, control_value))
+    block = _block(
+        columns,
+        lambda role, column: own_logs.number(column),
+        lambda role, column: own_logs.text(column),
+        lambda role, column, *values: own_logs.yes_no(column, None, *values),
+        (treated_value, control_value),
+    )
     block["outcome"] = _minus(block["outcome"], offset)
     return _queries(block, _source(columns["treated"], other_arms))
 
@@ -625,7 +632,12 @@ def _block(columns, number, text, yes_no, values):
 def _tables(logs, columns, treated_value=None, control_value=None, other_arms=()):
     """(check, aggregate, offset) from a log that can be opened."""
     with Logs(logs) as log:
-        block = _block(columns, log.number, log.text, log.yes_no, (treated_value, control_value))
+
+        def label(role, column):  # whole numbers stay what they are: faster to group by, and the same texts in the end
+            expression = log.expression(role, column)
+            return expression if log.kind(expression) in WHOLE else log.text(role, column)
+
+        block = _block(columns, log.number, label, log.yes_no, (treated_value, control_value))
         offset = own_logs.centre_of(log, block["outcome"])
         block["outcome"] = _minus(block["outcome"], offset)
         treated = log.expression("treated", columns["treated"])
@@ -650,7 +662,8 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, other_arms
     treated_value, control_value: the arms, where they are not 0 and 1. other_arms: further arms, which are left out; an
     arm that nobody names is refused.
     target: "cluster" for the effect on the average cluster (each counts once), "user" for the effect on the average
-    user. level: of the interval. accept: findings that are to warn and not to refuse, of "exposure", "balance", "names".
+    user. level: of the interval. accept: findings that are to warn and not to refuse, of "exposure", "balance" and
+    "names".
 
     Returns ClusterExperiment, or Saturation. Raises UnfitLog, one line for each fatal problem; ValueError for arguments
     without sense.
@@ -678,7 +691,8 @@ def _cells(aggregate):
     """The aggregate with numbers as floats and one row for each kind of row; partial results are added."""
     cells = aggregate.rename(columns=str.lower)
     kinds = ["cluster_id", "treated", "exposed", "stratum"]
-    cells = cells.astype(dict.fromkeys(["treated", "exposed", *SUMS], float)).astype({"cluster_id": str, "stratum": str})
+    cells = cells.astype(dict.fromkeys(["treated", "exposed", *SUMS], float))
+    cells = cells.astype({"cluster_id": str, "stratum": str})
     return cells.groupby(kinds, as_index=False, sort=True)[SUMS].sum()
 
 
@@ -697,8 +711,8 @@ def _answer(check, aggregate, columns, design, offset):
 def _names(cells, design):
     """Clusters whose names are the same but for capitals, or for how a number is written."""
     if len(cells) > MANY_CLUSTERS:
-        return [say(f"more than {MANY_CLUSTERS:,} clusters", what_to_do="These are users, or sessions: name the unit that "
-                    "was assigned, or compare users as in an ordinary A/B test.")]  # fmt: skip
+        return [say(f"more than {MANY_CLUSTERS:,} clusters", what_to_do="These are users, or sessions: name the unit "
+                    "that was assigned, or compare users as in an ordinary A/B test.")]  # fmt: skip
     labels = pd.Series(cells["cluster_id"].unique(), dtype=object)
     numbers = pd.to_numeric(labels, errors="coerce")
     keys = labels.str.lower().where(numbers.isna(), numbers.map("number {}".format))
@@ -748,15 +762,16 @@ def _usable(clusters, columns, found):
     """The clusters that can be compared: with a usable row (and a value of `before`), in strata with both arms."""
     keep = clusters["users"] > 0
     if not keep.all():
-        found.append(say(f"{_count((~keep).sum(), 'cluster')} without a usable row", rows=clusters.loc[~keep, "rows"].sum(),
-                         severity=WARNING, what_to_do="They were left out: ask why nobody in them has an outcome."
-                         if not columns.get("exposed") else "They were left out: nobody in them has an outcome and is "
-                         "out of reach of others' treatment."))  # fmt: skip
+        why = ("nobody in them has an outcome and is out of reach of others' treatment." if columns.get("exposed")
+               else "ask why nobody in them has an outcome.")  # fmt: skip
+        found.append(say(f"{_count((~keep).sum(), 'cluster')} without a usable row", severity=WARNING,
+                         rows=clusters.loc[~keep, "rows"].sum(), what_to_do=f"They were left out: {why}"))  # fmt: skip
     if columns.get("before"):
         without = keep & clusters["before"].isna()
         if without.any():
-            found.append(say(f"{_count(without.sum(), 'cluster')} without a value of before", rows=clusters.loc[without, "rows"].sum(),
-                             severity=WARNING, what_to_do="They were left out; the effect is that on the others."))  # fmt: skip
+            found.append(say(f"{_count(without.sum(), 'cluster')} without a value of before", severity=WARNING,
+                             rows=clusters.loc[without, "rows"].sum(),
+                             what_to_do="They were left out; the effect is that on the others."))  # fmt: skip
         keep &= ~without
     clusters = clusters[keep]
     if columns.get("stratum") or columns.get("pair"):
@@ -767,9 +782,9 @@ def _usable(clusters, columns, found):
         alone = arms.index[arms["min"] == arms["max"]]
         gone = clusters["stratum"].isin(alone)
         if gone.any():
-            found.append(say(f"{_count(len(alone), 'stratum')} with one arm only", rows=clusters.loc[gone, "rows"].sum(),
-                             severity=WARNING, what_to_do="They were left out: there is nothing to compare them with "
-                             "inside the stratum."))  # fmt: skip
+            found.append(say(f"{_count(len(alone), 'stratum')} with one arm only", severity=WARNING,
+                             rows=clusters.loc[gone, "rows"].sum(), what_to_do="They were left out: there is nothing "
+                             "to compare them with inside the stratum."))  # fmt: skip
         clusters = clusters[~gone]
     return clusters.reset_index(drop=True)
 
@@ -807,8 +822,8 @@ class _Arrays:
         found = {"users as if independent": ("user", user_level(n, s, q, on, robust=True)),
                  "CR1, normal quantile": ("user", cr1._replace(df=np.inf)),
                  "CR2, Satterthwaite": ("user", cr2)}  # fmt: skip
-        extra = [(f"{name} ignored", {key: False}) for key, name, given in
-                 (("stratum", "strata", self.stratum), ("before", "before", self.before)) if given is not None]  # fmt: skip
+        extra = [] if self.stratum is None else [("strata ignored", {"stratum": False})]
+        extra += [] if self.before is None else [("before ignored", {"before": False})]
         for whose in TARGETS if target is None else (target,):
             for name, ignore in [("", {}), *extra]:
                 label = f"average {whose}" + (f", {name}" if name else "")
@@ -825,8 +840,8 @@ def _cluster_answer(cells, found, columns, design, offset):
             found.append(say(f"no {name} cluster", place="one arm only", what_to_do="Look at the treatment's values."))
         elif counts[treated] < 2:
             found.append(say(f"fewer than 2 usable {name} clusters", place=f"{counts[treated]} {name}, "
-                             f"{counts[not treated]} in the other arm", what_to_do="The scatter of one cluster cannot be "
-                             "seen: assign more clusters, or follow this one over time (synthetic control)."))  # fmt: skip
+                             f"{counts[not treated]} in the other arm", what_to_do="The scatter of one cluster cannot "
+                             "be seen: assign more, or follow this one over time (synthetic control)."))  # fmt: skip
     own_logs.refuse(own_logs.problem_table(found))
     arrays = _Arrays(clusters, columns)
     try:
@@ -835,8 +850,8 @@ def _cluster_answer(cells, found, columns, design, offset):
         fit = Fit(np.nan, np.nan, np.nan)
     fit = Fit(*map(float, fit))
     if not (np.isfinite(fit.error) and fit.df > 0.5):
-        found.append(say("no degree of freedom is left", place=f"{len(clusters)} clusters", what_to_do="A cluster alone "
-                         "decides a coefficient: use fewer strata, or leave `before` out."))  # fmt: skip
+        found.append(say("no degree of freedom is left", place=f"{len(clusters)} clusters", what_to_do="A cluster "
+                         "alone decides a coefficient: use fewer strata, or leave `before` out."))  # fmt: skip
     elif not fit.error > 1e-12 * max(abs(fit.estimate), np.abs(arrays.y).max()):
         found.append(say("the outcome does not vary between clusters of an arm", what_to_do="There is no scatter to "
                          "measure an error by."))  # fmt: skip
@@ -852,7 +867,8 @@ def _cluster_answer(cells, found, columns, design, offset):
               f"{', adjusted for ' + str(columns['before']) if columns.get('before') else ''}; CR2 error, t with "
               f"{fit.df:.3g} Satterthwaite degrees of freedom")  # fmt: skip
     estimand = (f"the effect on {_label(columns)}{' of users' + among if among else ''} of treating a whole cluster "
-                f"instead of leaving it untreated, on the average {target} of {'these strata' if blocks else 'this log'}")  # fmt: skip
+                f"instead of leaving it untreated, on the average {target} of "
+                f"{'these strata' if blocks else 'this log'}")  # fmt: skip
     return ClusterExperiment(
         estimate=fit.estimate, standard_error=fit.error, lo=lo, hi=hi, level=design["level"], method=method,
         estimand=estimand, n={"rows": int(everyone["rows"].sum()), "used": int(clusters["users"].sum()),
@@ -958,9 +974,9 @@ def _dominance(clusters, arrays, fit, design):
     if len(moves) and abs(moves["errors"].iloc[0]) > 2:  # hardly ever where clusters are normal
         worst = moves.iloc[0]
         found.append(say(f"without one cluster the estimate is {worst['estimate']:.3g} instead of {fit.estimate:.3g}",
-                         place=f"cluster {worst['cluster']}", rows=worst["users"], severity=WARNING, what_to_do="Look at "
-                         "this cluster before you believe either; leave it out only for a reason that was there before "
-                         "the result."))  # fmt: skip
+                         place=f"cluster {worst['cluster']}", rows=worst["users"], severity=WARNING, what_to_do="Look "
+                         "at this cluster before you believe either; leave it out only for a reason that was there "
+                         "before the result."))  # fmt: skip
     return found
 
 
@@ -969,9 +985,10 @@ def _skewness(arrays, fit, design):
     if arrays.stratum is not None:
         return []
     weight = arrays.users if design["target"] == "user" else np.ones(len(arrays.y))
-    rest, parts = np.empty(len(arrays.y)), {}
+    rest, parts, blocks = np.empty(len(arrays.y)), {}, _Blocks(arrays.on, len(arrays.y))
+    before = None if arrays.before is None else arrays.before[blocks.order]
+    rest[blocks.order] = _null_residuals(arrays.y[blocks.order], weight[blocks.order], before, blocks)  # within arms
     for side, sign in ((arrays.on, 1), (~arrays.on, -1)):
-        rest[side] = arrays.y[side] - np.average(arrays.y[side], weights=weight[side])
         sd = math.sqrt((rest[side] ** 2).sum() / (side.sum() - 1))
         rest[side] = rest[side] / sd if sd > 0 else 0.0
         parts[sign] = sign * sd**3 * ((weight[side] / weight[side].sum()) ** 3).sum()
@@ -989,9 +1006,8 @@ def _leave_one_out(clusters, arrays, design, most=20):
     that stand out most: DataFrame, the largest move first. errors: the move, in standard errors without the cluster."""
     whole = arrays.effect(design["target"])
     code = arrays.stratum if arrays.stratum is not None else np.where(arrays.on, "treated", "control")
-    groups = pd.Series(arrays.y).groupby([code, arrays.on]) if arrays.stratum is None else pd.Series(arrays.y).groupby(code)
     weight = arrays.users if design["target"] == "user" else np.ones(len(arrays.y))
-    stands_out = weight * np.abs(arrays.y - groups.transform("mean").to_numpy())
+    stands_out = weight * np.abs(arrays.y - pd.Series(arrays.y).groupby(code).transform("mean").to_numpy())
     found = []
     for index in np.argsort(-stands_out, kind="stable")[:most]:
         keep = np.arange(len(arrays.y)) != index
@@ -1004,7 +1020,8 @@ def _leave_one_out(clusters, arrays, design, most=20):
         fit = arrays.effect(design["target"], keep=keep)
         lo, hi = interval(fit, design["level"])
         found.append((clusters["cluster"].iloc[index], bool(arrays.on[index]), arrays.users[index], float(fit.estimate),
-                      float(lo), float(hi), float((fit.estimate - whole.estimate) / max(fit.error, 1e-300))))  # fmt: skip
+                      float(lo), float(hi),
+                      float((fit.estimate - whole.estimate) / max(fit.error, 1e-300))))  # fmt: skip
     table = pd.DataFrame(found, columns=["cluster", "treated", "users", "estimate", "lo", "hi", "errors"])
     return table.sort_values("errors", key=np.abs, ascending=False, kind="stable", ignore_index=True)
 
@@ -1054,12 +1071,13 @@ class ClusterExperiment(Result):
         return pd.DataFrame(found, columns=names)
 
     def balance(self):
-        """What must be alike in both arms: DataFrame with what, treated, control, difference, p. Averages of clusters."""
+        """What must be alike in both arms: DataFrame with what, treated, control, difference, p; means of clusters."""
         return _balance(_clusters(self.table), self.columns)
 
     def leave_one_out(self):
-        """The estimate without each of the 20 clusters that stand out most, the largest move first: DataFrame. In strata
-        the whole stratum goes, where the cluster is the only one of its arm."""
+        """The estimate without each of the 20 clusters that stand out most, the largest move first: DataFrame with
+        cluster, treated, users, estimate, lo, hi, errors (the move, in standard errors without the cluster). In strata
+        the whole stratum goes where the cluster is the only one of its arm."""
         return _leave_one_out(self.clusters, self._arrays, self.design)
 
     def randomization(self, draws=40_000, seed=0):
@@ -1093,10 +1111,11 @@ class ClusterExperiment(Result):
         centre, step = gap[0] / unit[0], 2 * self.standard_error
         lo, hi = _invert(p_value, centre, step, alpha)
         wide, narrow = (_invert(p_value, centre, step, alpha + shift) for shift in (-error, error))
-        with np.errstate(invalid="ignore"):
-            limit_error = 0.0 if exact else float(np.max(wide - narrow) / 2 if np.isfinite([wide, narrow]).all() else np.nan)
-        return {"p": p, "lo": float(lo), "hi": float(hi), "p_error": 0.0 if exact else math.sqrt(p * (1 - p) / len(rows)),
-                "limit_error": abs(limit_error), "assignments": ways, "tried": len(rows)}  # fmt: skip
+        finite = np.isfinite([wide, narrow]).all()
+        return {"p": p, "lo": float(lo), "hi": float(hi),
+                "p_error": 0.0 if exact else math.sqrt(p * (1 - p) / len(rows)),
+                "limit_error": float(np.abs(wide - narrow).max() / 2) if finite else 0.0 if exact else np.nan,
+                "assignments": ways, "tried": len(rows)}  # fmt: skip
 
     def wild(self, draws=9_999, seed=0, weights=None):
         """Restricted wild cluster bootstrap of the same estimator: dict with p, lo, hi, p_error, tried, weights.
@@ -1110,8 +1129,8 @@ class ClusterExperiment(Result):
         users, parts, step = a.users if self.design["target"] == "user" else None, [], max(1, AT_ONCE // k)
         for start in range(0, len(v), step):
             effect, root = _wild(np.stack([a.y, 1.0 * a.on]), a.on, v[start : start + step], users, a.before, a.stratum)
-            parts.append(np.stack([*effect, *(np.einsum("bk,bk->b", *pair) for pair in
-                                              ((root[0], root[0]), (root[0], root[1]), (root[1], root[1])))]))  # fmt: skip
+            pairs = ((root[0], root[0]), (root[0], root[1]), (root[1], root[1]))
+            parts.append(np.stack([*effect, *(np.einsum("bk,bk->b", *pair) for pair in pairs)]))
         y, unit, yy, yu, uu = np.concatenate(parts, axis=1)
 
         def p_value(effects):
@@ -1221,11 +1240,11 @@ class ClusterExperiment(Result):
         does = f"{direction} {outcome} by {abs(self.estimate):.3g}" if sure else f"has no clear effect on {outcome}"
         among = ", among users whom others' treatment cannot reach" if self.columns.get("exposed") else ""
         strata = f" in {self.n['strata']} strata" if self.n["strata"] else ""
-        return (f"Treating a whole cluster {does}{among} (estimate {self.estimate:.3g}, {100 * self.level:g} % interval "
-                f"{self.lo:.3g} to {self.hi:.3g}; {self.n['treated']} treated and {self.n['control']} control clusters"
-                f"{strata}, {self.n['used']:,} rows); the number is for the average {whose}, each {whose} counting once. "
-                f"It holds if a lottery decided which clusters were treated and nothing crosses from one cluster to "
-                f"another, which no query can see. {self.warnings()}").strip()  # fmt: skip
+        return (f"Treating a whole cluster {does}{among} (estimate {self.estimate:.3g}, {100 * self.level:g} % "
+                f"interval {self.lo:.3g} to {self.hi:.3g}; {self.n['treated']} treated and {self.n['control']} control "
+                f"clusters{strata}, {self.n['used']:,} rows); the number is for the average {whose}, each {whose} "
+                f"counting once. It holds if a lottery decided which clusters were treated and nothing crosses from one "
+                f"cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
 
 
 def _join_pairs(axes, arrays, place, y):
@@ -1311,39 +1330,41 @@ def _saturation_answer(cells, found, columns, design, offset):
     clusters = _saturation_clusters(cells)
     unusable = clusters["users"] == 0
     if unusable.any():
-        found.append(say(f"{_count(unusable.sum(), 'cluster')} without a usable row", rows=clusters.loc[unusable, "rows"].sum(),
-                         severity=WARNING, what_to_do="They were left out: ask why nobody in them has an outcome."))  # fmt: skip
+        found.append(say(f"{_count(unusable.sum(), 'cluster')} without a usable row", severity=WARNING,
+                         rows=clusters.loc[unusable, "rows"].sum(),
+                         what_to_do="They were left out: ask why nobody in them has an outcome."))  # fmt: skip
     clusters = clusters[~unusable].reset_index(drop=True)
     levels = _levels(clusters)
     if len(levels) < 2:
-        found.append(say("all clusters have the same saturation", what_to_do="Spillover cannot be seen without clusters "
-                         "of which a different share is treated."))  # fmt: skip
+        found.append(say("all clusters have the same saturation", what_to_do="Spillover cannot be seen without "
+                         "clusters of which a different share is treated."))  # fmt: skip
     for level, count in clusters["saturation"].value_counts().items():
         if count < 2:
-            found.append(say("a single cluster has this saturation", place=f"saturation {level}", what_to_do="The scatter "
-                             "of one cluster cannot be seen: merge levels, or leave it out with a WHERE."))  # fmt: skip
+            found.append(say("a single cluster has this saturation", place=f"saturation {level}", what_to_do="The "
+                             "scatter of one cluster cannot be seen: merge levels, or leave it out."))  # fmt: skip
         elif count < FEW_CLUSTERS:
-            found.append(say(f"few clusters: {count}", place=f"saturation {level}", severity=WARNING,
-                             what_to_do="The intervals rest on cluster means without outliers; look at the figure."))  # fmt: skip
+            found.append(say(f"few clusters: {count}", place=f"saturation {level}", severity=WARNING, what_to_do="The "
+                             "intervals rest on cluster means without outliers; look at the figure."))  # fmt: skip
     own_logs.refuse(own_logs.problem_table(found))
     table = _saturation_effects(clusters, levels, design)
     fit = table.iloc[0]
     if not (np.isfinite(fit["standard_error"]) and fit["standard_error"] > 1e-12 * np.abs(clusters["mean"]).max()):
-        found.append(say("the outcome does not vary between clusters of a saturation", what_to_do="There is no scatter to "
-                         "measure an error by."))  # fmt: skip
+        found.append(say("the outcome does not vary between clusters of a saturation", what_to_do="There is no "
+                         "scatter to measure an error by."))  # fmt: skip
     if clusters.loc[clusters["saturation"] == levels[0], "share"].max() > 0:
         found.append(say("no cluster is free of treatment", place=f"lowest saturation {levels[0]}", severity=WARNING,
-                         what_to_do="Spillover is then measured against that share and not against nobody treated."))  # fmt: skip
+                         what_to_do="Spillover is measured against that share, not against none."))  # fmt: skip
     found += _share_findings(clusters) + _saturation_losses(clusters)
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
     whose = design["target"]
+    method = (f"means of clusters by saturation, each {whose} counting once; CR2 error, t with {fit['df']:.3g} "
+              "Satterthwaite degrees of freedom")  # fmt: skip
+    estimand = (f"the effect on {_label(columns)} of treating the share {levels[-1]} of a cluster's users instead of "
+                f"{levels[0]}, on all users, treated or not, each {whose} counting once")  # fmt: skip
     return Saturation(
         estimate=float(fit["estimate"]), standard_error=float(fit["standard_error"]), lo=float(fit["lo"]),
-        hi=float(fit["hi"]), level=design["level"], method=f"means of clusters by saturation, each {whose} counting once; "
-        f"CR2 error, t with {fit['df']:.3g} Satterthwaite degrees of freedom",
-        estimand=f"the effect on {_label(columns)} of treating the share {levels[-1]} of the users of a cluster instead "
-        f"of {levels[0]}, on all users of the average {whose if whose == 'cluster' else 'cluster, weighted by users'}",
+        hi=float(fit["hi"]), level=design["level"], method=method, estimand=estimand,
         n={"rows": int(cells["rows_in_cell"].sum()), "used": int(clusters["users"].sum()), "clusters": len(clusters),
            "saturations": len(levels)},
         problems=problems, table=cells, clusters=clusters, effects=table, levels=levels, df=float(fit["df"]),
@@ -1361,7 +1382,8 @@ def _saturation_clusters(cells):
         return pd.DataFrame({
             "cluster": wide.index.get_level_values(0), "saturation": wide.index.get_level_values(1),
             "rows": rows.sum(axis=1), "users": n.sum(axis=1), "share": rows[:, 1] / rows.sum(axis=1),
-            "untreated_rows": rows[:, 0], "treated_rows": rows[:, 1], "untreated_users": n[:, 0], "treated_users": n[:, 1],
+            "untreated_rows": rows[:, 0], "treated_rows": rows[:, 1],
+            "untreated_users": n[:, 0], "treated_users": n[:, 1],
             "mean": y.sum(axis=1) / n.sum(axis=1), "untreated": y[:, 0] / n[:, 0], "treated": y[:, 1] / n[:, 1],
         })  # fmt: skip
 
@@ -1373,8 +1395,8 @@ def _levels(clusters):
 
 
 def _saturation_effects(clusters, levels, design):
-    """All contrasts of a two-stage design: DataFrame with effect, saturation, against, estimate, standard_error, df, lo,
-    hi, clusters. The first row is the overall effect of the highest saturation."""
+    """All contrasts of a two-stage design: DataFrame with effect, saturation, against, estimate, standard_error, df,
+    lo, hi, clusters. The first row is the overall effect of the highest saturation."""
     by_user, found = design["target"] == "user", []
 
     def add(name, level, against, fit, k):
@@ -1389,7 +1411,8 @@ def _saturation_effects(clusters, levels, design):
         y, users = (np.where(on, part[a], part[b]) for a, b in ((value, base), (weight_of[value], weight_of[base])))
         ok = users > 0
         if min((on & ok).sum(), (~on & ok).sum()) >= 2:
-            add(name, level, against, cluster_effect(y[ok], on[ok], users=users[ok] if by_user else None), int(ok.sum()))
+            fit = cluster_effect(y[ok], on[ok], users=users[ok] if by_user else None)
+            add(name, level, against, fit, int(ok.sum()))
 
     for level in levels[:0:-1]:
         between("overall", level, levels[0], "mean")
@@ -1401,7 +1424,8 @@ def _saturation_effects(clusters, levels, design):
     for level in some[:0:-1]:
         between("spillover on the treated", level, some[0], "treated")
     for level in levels:
-        part = clusters[(clusters["saturation"] == level) & (clusters["treated_users"] > 0) & (clusters["untreated_users"] > 0)]
+        both = (clusters["treated_users"] > 0) & (clusters["untreated_users"] > 0)
+        part = clusters[both & (clusters["saturation"] == level)]
         if len(part) >= 2:
             users = part["users"].to_numpy() if by_user else None
             gap = (part["treated"] - part["untreated"]).to_numpy()
@@ -1423,8 +1447,8 @@ def _share_findings(clusters):
         error = max(math.sqrt(level * (1 - level) / rows), 1e-9)
         if abs(share - level) > 3.3 * error and abs(share - level) > 0.01:
             found.append(say(f"{share:.1%} are treated instead of {level:.1%}", place=f"saturation {level:g}",
-                             rows=abs(share - level) * rows, severity=WARNING, what_to_do="Was the treatment taken up, or "
-                             "assigned? Whoever chooses it is not comparable; use the assignment."))  # fmt: skip
+                             rows=abs(share - level) * rows, severity=WARNING, what_to_do="Was the treatment taken up, "
+                             "or assigned? Whoever chooses it is not comparable; use the assignment."))  # fmt: skip
     return found
 
 
@@ -1445,8 +1469,8 @@ def _saturation_losses(clusters):
 @dataclass(kw_only=True)
 class Saturation(Result):
     """What `analyse` found in a two-stage design: own_logs.Result for the overall effect of the highest saturation
-    against the lowest; effects (DataFrame: effect, saturation, against, estimate, standard_error, df, lo, hi, clusters);
-    levels (from the lowest share); clusters (one row each); df, columns, design, offset.
+    against the lowest; effects (DataFrame: effect, saturation, against, estimate, standard_error, df, lo, hi,
+    clusters); levels (from the lowest share); clusters (one row each); df, columns, design, offset.
 
     overall: everybody in the cluster, against everybody at the lowest saturation. total on the treated: treated users
     against untreated ones at the lowest saturation. spillover: untreated (or treated) users, against the same at the
@@ -1484,7 +1508,8 @@ class Saturation(Result):
                 points.append((part["share"].mean() + shift, fit.estimate, fit.estimate - lo, hi - fit.estimate))
             if points:
                 x, y, below, above = np.array(points, float).T
-                axes.errorbar(x, y + self.offset, [below, above], fmt="o-", color=COLOR[color], lw=1.2, label=f"{kind} users")
+                axes.errorbar(x, y + self.offset, [below, above], fmt="o-", color=COLOR[color], lw=1.2,
+                              label=f"{kind} users")  # fmt: skip
         axes.set(xlabel="share of the cluster's users who are treated", ylabel=f"{_label(self.columns)}, mean")
         axes.legend(frameon=False)
         return figure
@@ -1497,11 +1522,12 @@ class Saturation(Result):
             rows = self.effects[self.effects["effect"] == effect]
             if len(rows):
                 row = rows.iloc[-1] if effect == "direct" else rows.iloc[0]
-                parts.append(f"{effect} at {row['saturation']}: {row['estimate']:.3g} ({row['lo']:.3g} to {row['hi']:.3g})")
+                parts.append(f"; {effect} at {row['saturation']}: {row['estimate']:.3g} "
+                             f"({row['lo']:.3g} to {row['hi']:.3g})")  # fmt: skip
         return (f"Treating the share {high} of a cluster's users instead of {low} changes {_label(self.columns)} by "
-                f"{self.estimate:.3g} over all its users ({100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}; "
-                f"{self.n['clusters']} clusters, {self.n['used']:,} rows){'; ' if parts else ''}{'; '.join(parts)}. The "
-                f"number is for the average {self.design['target']}. It holds if both lotteries were lotteries and nothing "
+                f"{self.estimate:.3g} over all its users ({100 * self.level:g} % interval {self.lo:.3g} to "
+                f"{self.hi:.3g}; {self.n['clusters']} clusters, {self.n['used']:,} rows){''.join(parts)}. The number "
+                f"is for the average {self.design['target']}. It holds if both lotteries were lotteries and nothing "
                 f"crosses from one cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
 
 
@@ -1571,8 +1597,8 @@ def _planned(clusters, columns, share, found):
         on = np.arange(k) < (min(max(round(share * k), 2), k - 2) if k >= 4 else 0)
         enough = k >= 4
     if not enough:
-        found.append(say(f"{_count(len(clusters), 'cluster')} in the history", what_to_do="An experiment needs at least two in "
-                         "each arm."))  # fmt: skip
+        found.append(say(f"{_count(len(clusters), 'cluster')} in the history", what_to_do="An experiment needs at "
+                         "least two in each arm."))  # fmt: skip
     elif np.ptp(clusters["mean"]) == 0:
         found.append(say("the outcome does not vary between clusters", what_to_do="There is nothing to plan with."))
     return _Arrays(clusters, columns), on
@@ -1589,8 +1615,11 @@ def _matched(arrays, draws, rng, design):
     users = arrays.users[order] if design["target"] == "user" else None
     pairs = np.repeat(np.arange(len(order) // 2), 2)
     name = f"average {design['target']}, in pairs alike in before"
-    return _false_alarms(lambda rows: {name: (design["target"], cluster_effect(arrays.y[order], rows, users=users,
-                                                                              stratum=pairs))}, on, design["level"])  # fmt: skip
+
+    def methods(rows):
+        return {name: (design["target"], cluster_effect(arrays.y[order], rows, users=users, stratum=pairs))}
+
+    return _false_alarms(methods, on, design["level"])
 
 
 @dataclass(kw_only=True)
@@ -1663,7 +1692,7 @@ class Plan:
         naive = self.table[self.table["interval"] == "users as if independent"].iloc[0]
         wanted = 1 - self.design["level"]
         return (f"With {self.clusters} clusters like these, {self.share:.0%} of them treated, an effect of "
-                f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was treated, "
-                f"the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo experiments "
-                f"({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes users as "
+                f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was "
+                f"treated, the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo "
+                f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes users as "
                 f"independent in {naive['false_alarms']:.0%}.")  # fmt: skip
