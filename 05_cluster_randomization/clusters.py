@@ -28,6 +28,7 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     fewer than 10 clusters in an arm; an arm that weighs no more than 5 equal clusters                   warning
     one cluster moves the estimate by more than two errors; cluster means with a long tail               warning
     the effects on the average cluster and on the average user are further apart than an error           warning
+    all clusters of one arm have the same mean                                                           warning
 
 `accept=("exposure", "balance", "names")` turns such a fatal finding into a warning, for somebody who knows its cause.
 With the role `saturation` the log is a two-stage design: clusters were assigned a share to be treated, users within
@@ -890,6 +891,10 @@ def _findings(everyone, clusters, arrays, fit, columns, design):
         found.append(say(f"few clusters: {k1} treated, {k0} control", severity=WARNING, what_to_do="The interval rests "
                          "on cluster means that scatter alike and without outliers in both arms; look at the figure."
                          + least))  # fmt: skip
+    for side, name in ((arrays.on, "treated"), (~arrays.on, "control")):
+        if arrays.stratum is None and np.ptp(arrays.y[side]) == 0:
+            found.append(say(f"all {name} clusters have the same mean", severity=WARNING, what_to_do="The error is that "
+                             "of the other arm alone; is the outcome too rare, or capped?"))  # fmt: skip
     found += _dominance(clusters, arrays, fit, design)
     found += _skewness(arrays, fit, design)
     other = "user" if design["target"] == "cluster" else "cluster"
@@ -1226,10 +1231,10 @@ class ClusterExperiment(Result):
             axes.scatter(x + place[side], y[side], area[side], color=COLOR[name], alpha=0.7, lw=0)
             mean = np.average(y[side], weights=size[side])
             axes.plot([x - 0.3, x + 0.3], [mean, mean], color=COLOR[name], lw=2.2)
-            axes.text(x - 0.33, mean, f"{mean:.4g}", color=COLOR[name], va="center", ha="right")
+            axes.text(1.66 * x - 0.33, mean, f"{mean:.4g}", color=COLOR[name], va="center", ha="left" if x else "right")
             names.append(f"{side.sum()} {name}")
         axes.set_xticks([0, 1], names)
-        axes.set(xlim=(-0.6, 1.5), ylabel=f"{_label(self.columns)}, mean of a cluster")
+        axes.set(xlim=(-0.6, 1.6), ylabel=f"{_label(self.columns)}, mean of a cluster")
         return figure
 
     def report(self):
@@ -1694,5 +1699,5 @@ class Plan:
         return (f"With {self.clusters} clusters like these, {self.share:.0%} of them treated, an effect of "
                 f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was "
                 f"treated, the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo "
-                f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes users as "
-                f"independent in {naive['false_alarms']:.0%}.")  # fmt: skip
+                f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes "
+                f"users as independent in {naive['false_alarms']:.0%}.")  # fmt: skip

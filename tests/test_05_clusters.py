@@ -681,6 +681,25 @@ def test_a_long_tail_in_unequal_arms_is_said():
     assert not answer(frame).problems["problem"].str.contains("long tail").any()
 
 
+def test_an_arm_without_scatter_is_said():
+    frame = world(30)
+    result = answer(frame.assign(y=frame["y"].where(frame["t"] == 1, 0.0)))
+    assert "all control clusters have the same mean" in set(result.problems["problem"])
+
+
+def test_a_constant_before_changes_nothing():
+    frame = world(30)
+    same(answer(frame.assign(x=3.0), {"before": "x"}), by_hand(frame))
+
+
+def test_clusters_of_one_user_each_are_users():
+    frame = world(30, k=3_000, m=0)
+    result = answer(frame)
+    welch = stats.ttest_ind(frame["y"][frame["t"] == 1], frame["y"][frame["t"] == 0], equal_var=False)
+    assert result.estimate / result.standard_error == pytest.approx(welch.statistic)
+    assert result.intervals()["standard_error"].iloc[3:].round(12).nunique() == 1 and result.icc() is None
+
+
 def test_the_average_cluster_and_the_average_user_may_disagree():
     frame = world(31, sizes=np.exp(np.linspace(2, 6, 24)).astype(int), on=np.arange(24) % 2 == 0, between=0.05)
     size = frame.groupby("c")["u"].transform("size")
