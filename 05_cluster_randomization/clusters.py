@@ -893,8 +893,8 @@ def _findings(everyone, clusters, arrays, fit, columns, design):
                          + least))  # fmt: skip
     for side, name in ((arrays.on, "treated"), (~arrays.on, "control")):
         if arrays.stratum is None and np.ptp(arrays.y[side]) == 0:
-            found.append(say(f"all {name} clusters have the same mean", severity=WARNING, what_to_do="The error is that "
-                             "of the other arm alone; is the outcome too rare, or capped?"))  # fmt: skip
+            found.append(say(f"all {name} clusters have the same mean", severity=WARNING, what_to_do="The error is "
+                             "that of the other arm alone; is the outcome too rare, or capped?"))  # fmt: skip
     found += _dominance(clusters, arrays, fit, design)
     found += _skewness(arrays, fit, design)
     other = "user" if design["target"] == "cluster" else "cluster"
@@ -1248,8 +1248,8 @@ class ClusterExperiment(Result):
         return (f"Treating a whole cluster {does}{among} (estimate {self.estimate:.3g}, {100 * self.level:g} % "
                 f"interval {self.lo:.3g} to {self.hi:.3g}; {self.n['treated']} treated and {self.n['control']} control "
                 f"clusters{strata}, {self.n['used']:,} rows); the number is for the average {whose}, each {whose} "
-                f"counting once. It holds if a lottery decided which clusters were treated and nothing crosses from one "
-                f"cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
+                f"counting once. It holds if a lottery decided which clusters were treated and nothing crosses from "
+                f"one cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
 
 
 def _join_pairs(axes, arrays, place, y):
@@ -1699,5 +1699,5 @@ class Plan:
         return (f"With {self.clusters} clusters like these, {self.share:.0%} of them treated, an effect of "
                 f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was "
                 f"treated, the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo "
-                f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that takes "
-                f"users as independent in {naive['false_alarms']:.0%}.")  # fmt: skip
+                f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that "
+                f"takes users as independent in {naive['false_alarms']:.0%}.")  # fmt: skip
