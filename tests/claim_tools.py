@@ -20,13 +20,14 @@ PRACTICE_CLAIMS and SOLUTIONS_CLAIMS; those of the pages in tests/claims/pages.p
    dropped, a row of a table is a paragraph ("| a | b |"), "−" is "-". Formulas and code stay as they are written. An
    alt text is a paragraph of its own.
 2. A claim stands in one paragraph, character for character, exactly once (`times=2`: twice), and is true.
-3. Every number lies in a field, in a claim with a condition, in a Fixed, or is exempt (`exemption` has the list); its
+3. Every number lies in a field, in a claim with a condition, in a Fixed, or is exempt (`exempt_places` has the list); its
    sign and its per cent belong to it. Digits that are typed in a claim must occur in its condition. Numbers are digits
    and the words two to ninety, half, a third, quarter, tenth, hundred, thousand, dozen, twice, threefold and the like.
 4. Words of direction (above, fewer, always ...; OPPOSITES has them): at least HELD_DIRECTIONS of them lie in a claim.
 
 A claim may use the notebook's variables, what the file of claims defines, `tutorial`, `solutions` and `practice` (the
-variables of a sibling: solutions["bias"]), nb("03") (of any tutorial), np, and the functions under "helpers" below.
+variables of a sibling: solutions["bias"]), nb("03") (of any tutorial), np, section("When it fails") (its number), and
+the functions under "helpers" below.
 """
 
 import argparse
@@ -306,8 +307,8 @@ def exempt_places(doc, part):
     text, found = doc.text, [(a, b, "references") for a, b in references(doc)]
     entries = [line for a, b, _ in found for line in text[a:b].splitlines()]
     own, pages = structure(doc), part.folder is None
-    if part.folder and part.folder[:2] in tutorials():
-        own |= _tutorial(part.folder[:2])[0]
+    if part.folder and part.path != tutorials().get(part.folder[:2]):  # solutions, for one, say "section 3"
+        own |= _tutorial(part.folder[:2])[0] if part.folder[:2] in tutorials() else set()
     for key in tutorials() if not entries else ():
         entries += _tutorial(key)[1]
     for match in CITED.finditer(text):
@@ -604,9 +605,16 @@ class Part:
                 return variables(next(self.path.parent.glob(f"*_{kinds[name]}.py")))
         if name == "nb":
             return nb
+        if name == "section":
+            return self.section
         if name in HELPERS:
             return HELPERS[name]
         raise NameError(name)
+
+    def section(self, start, key=None):
+        """The number of the section whose title begins so, in this text or in a tutorial: section("When it", "03")."""
+        text = (read_text(tutorials()[key]) if key else self.read()).text
+        return re.search(rf"^#+ (\d+)\. {re.escape(start)}", text, re.M)[1]
 
     @functools.cached_property
     def rendered(self):

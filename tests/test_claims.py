@@ -83,6 +83,7 @@ CLAIMS = [
     Claim("Matching is never wider", when="wide['matching'] < wide['other']"),
     Claim("ends {step} points higher", when="step > 0"),
     Claim("is {step} points high"),
+    Claim("as section {section('Set')} says"),
     Fixed("two lines", why="the drawing"),
 ]
 
