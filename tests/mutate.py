@@ -297,8 +297,8 @@ def code_files(kind, only):
 # ---- trying them
 
 
-PAGE_TESTS = {"README.md": ["test_commands.py"], "GLOSSARY.md": ["test_glossary.py"], "WORKSHOP.md": ["test_workshop.py"],
-              "data/README.md": ["test_warehouse.py"]}  # fmt: skip
+PAGE_TESTS = {"README.md": ["test_commands.py"], "GLOSSARY.md": ["test_glossary.py"],
+              "WORKSHOP.md": ["test_workshop.py"], "data/README.md": ["test_warehouse.py"]}  # fmt: skip
 
 
 def tests_for(mutant):
