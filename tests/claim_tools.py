@@ -21,8 +21,8 @@ PRACTICE_CLAIMS and SOLUTIONS_CLAIMS; those of the pages in tests/claims/pages.p
    alt text is a paragraph of its own.
 2. A claim stands in one paragraph, character for character, exactly once (`times=2`: twice), and is true.
 3. Every number lies in a field, in a claim with a condition, in a Fixed, or is exempt (`exempt_places` says what is);
-   its sign and its per cent belong to it. Digits that are typed in a claim must occur in its condition. Numbers are digits
-   and the words two to ninety, half, a third, quarter, tenth, hundred, thousand, dozen, twice, threefold and the like.
+   its sign and its per cent belong to it. Digits that are typed in a claim must occur in its condition. Numbers are
+   digits and the words two to ninety, half, a third, quarter, tenth, hundred, dozen, twice, threefold and the like.
 4. Words of direction (above, fewer, always ...; OPPOSITES has them): at least HELD_DIRECTIONS of them lie in a claim.
 
 A claim may use the notebook's variables, what the file of claims defines, `tutorial`, `solutions` and `practice` (the
