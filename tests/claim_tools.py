@@ -249,8 +249,8 @@ POINTER = re.compile(
     rf"(?:(?P<kind>§§?|\b(?:{NAMED})\b) ?)(?P<list>\d+(?:–\d+)?(?:(?:, and |, | and | or | to )\d+(?:–\d+)?)*)"
     r"(?![\w%]|[.,]\d)", re.I,
 )  # fmt: skip
-TERMS = re.compile(  # numbers that are part of a name or say how something is coded
-    r"\b0 or 1\b|\b0/1\b|\bAR\(1\)|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
+TERMS = re.compile(  # the credit, numbers that are part of a name or say how something is coded
+    r"\(freeCodeCamp, 2026\)|\b0 or 1\b|\b0/1\b|\bAR\(1\)|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
 )
 LEVEL = re.compile(
     r"95 %(?= (?:confidence |randomization |robust |t )?(?:interval|limit|band|confidence))|(?<=\[)95 %(?=\])"
@@ -634,6 +634,9 @@ class Part:
 
 @functools.cache
 def variables(mirror):
+    """The variables of a notebook, by its script."""
+    if str(mirror.parent) not in sys.path:
+        sys.path.append(str(mirror.parent))  # some may be of a class that the folder's tool defines
     return notebook_tools.namespace(mirror.with_suffix(".ipynb"))
 
 

@@ -71,7 +71,7 @@ def namespace(notebook):
     (A stand-in: it runs the script once for each state of the code.)
     """
     notebook = Path(notebook)
-    code = [run.ROOT / "data" / "generate_data.py", *notebook.parent.glob("*.csv"), *notebook.parent.glob("*.sql")]
+    code = [*(run.ROOT / "data").glob("*.py"), *notebook.parent.glob("*.csv"), *notebook.parent.glob("*.sql")]
     code += [path for path in notebook.parent.glob("*.py") if not path.stem.endswith(("_solutions", "_practice"))]
     parts = [path.read_text(encoding="utf-8") for path in sorted({*code, notebook.with_suffix(".py")})]
     parts = ["\n".join(line for line in part.splitlines() if not line.startswith("# ")) for part in parts]
