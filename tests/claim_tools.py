@@ -250,7 +250,8 @@ POINTER = re.compile(
     r"(?![\w%]|[.,]\d)", re.I,
 )  # fmt: skip
 TERMS = re.compile(  # the credit, numbers that are part of a name or say how something is coded
-    r"\(freeCodeCamp, 2026\)|\b0 or 1\b|\b0/1\b|\bAR\(1\)|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
+    r"\(freeCodeCamp, 2026\)|\b0 or 1\b|\b0/1\b|\bAR\(1\)"
+    r"|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
 )
 LEVEL = re.compile(
     r"95 %(?= (?:confidence |randomization |robust |t )?(?:interval|limit|band|confidence))|(?<=\[)95 %(?=\])"

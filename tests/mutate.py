@@ -143,8 +143,8 @@ def notebook_with(mutant):
     source = "".join(cell["source"]).split("\n")
     prefix = 2 if cell["cell_type"] == "markdown" else 0
     at = mutant.line - marks[-1] - 2
-    if source[at] != mirror[mutant.line - 1][prefix:]:
-        return path, None
+    if source[at : at + 1] != [mirror[mutant.line - 1][prefix:]]:
+        sys.exit(f"mutate.py: {mutant.file} and its notebook differ at line {mutant.line}. First: make sync")
     source[at] = source[at][: mutant.start - prefix] + mutant.new + source[at][mutant.end - prefix :]
     cell["source"] = [line + "\n" for line in source[:-1]] + source[-1:]
     return path, json.dumps(book, ensure_ascii=False, indent=1) + "\n"
@@ -405,7 +405,7 @@ def survivors(mutants, workers=2):
             changes = {mutant.file: mutant.apply((ROOT / mutant.file).read_text(encoding="utf-8"))}
             if (ROOT / mutant.file).with_suffix(".ipynb").exists():
                 path, text = notebook_with(mutant)
-                changes |= {str(path.relative_to(ROOT)): text} if text else {}
+                changes[str(path.relative_to(ROOT))] = text
             return copies.try_tests(changes, arguments[mutant], limits[arguments[mutant]]) == "passed"
 
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
