@@ -269,16 +269,18 @@ def references(doc):
 def structure(doc):
     """What can be pointed at in a Document: a set of ("section", 3), ("figure", 1), ("failure", 2), ...
 
-    Sections and figures are there only if they are numbered 1, 2, 3, ...
+    They are there only if they are numbered one after the other: 1, 2, 3 (failures may begin later).
     """
+    heads = [("section", n) for n in re.findall(r"^#+ (\d+)\. ", doc.text, re.M)]
+    heads += [("figure", n) for n in re.findall(r"^Figure (\d+)\. \S", doc.text, re.M)]
+    heads += re.findall(rf"^#+ ({NAMED}) (\d+)\b", doc.text, re.M | re.I)
+    tasks = re.findall(r"^(\d)\. ", doc.text.partition("\n## On your own\n")[2], re.M)
+    heads += [(word, n) for word in ("exercise", "solution") for n in tasks]
     found = set()
-    for kind, pattern in (("section", r"^#+ (\d+)\. "), ("figure", r"^Figure (\d+)\. \S")):
-        there = [int(n) for n in re.findall(pattern, doc.text, re.M)]
-        found |= {(kind, n) for n in there if there == list(range(1, len(there) + 1))}
-    for line in re.findall(r"^#+ .*", doc.text, re.M):
-        found |= {(word.lower().rstrip("s"), int(n)) for word, n in re.findall(rf"\b({NAMED}) (\d+)\b", line, re.I)}
-    tasks = doc.text.partition("\n## On your own\n")[2]
-    found |= {(word, int(n)) for n in re.findall(r"^(\d)\. ", tasks, re.M) for word in ("exercise", "solution")}
+    for kind in {kind.lower() for kind, _ in heads}:
+        there = [int(n) for word, n in heads if word.lower() == kind]
+        first = 1 if kind in ("section", "figure") else there[0]
+        found |= {(kind, n) for n in there if there == list(range(first, first + len(there)))}
     return found
 
 
@@ -327,7 +329,8 @@ def exempt_places(doc, part):
         there = (_tutorial(home)[0] if home in tutorials() else set()) if home else own
         kind = "section" if match["kind"][0] == "§" else match["kind"].lower().rstrip("s")
         steps = [range(int(a), int(b or a) + 1) for a, b in re.findall(r"(\d+)(?:–(\d+))?", match["list"])]
-        if all((kind, n) in there for step in steps for n in step):
+        pointed = [n for step in steps for n in step]
+        if pointed == sorted(set(pointed)) and all((kind, n) in there for n in pointed):
             found.append((*match.span("list"), "reference"))
     for match in re.finditer(r"(?<![\w.,:])0\d(?![\w%]|[:.,]\d)", text):
         target = doc.target[match.start()]

@@ -181,7 +181,8 @@ def test_numbers_of_a_text(text, found):
 
 
 @pytest.mark.parametrize("text, free", [
-    ("Section 1 and Figure 1 say so.", True), ("Section 3 says so.", False), ("Sections 1 and 3.", False),
+    ("Section 1 and Figure 1 say so.", True), ("Sections 1 and 2", True), ("Sections 1 and 1", False),
+    ("Section 3 says so.", False), ("Sections 1 and 3.", False), ("See failure 1.", False),
     ("Figure 2 is it.", False),
     ("section 1 of notebook 97", False), ("notebook 02, 03 and 04", True), ("notebook 42", False),
     ("notebook 09", False),
