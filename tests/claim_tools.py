@@ -247,7 +247,7 @@ def directions(doc):
 
 NAMED = r"sections?|figures?|failures?|exercises?|solutions?|steps?|clues?|questions?|tables?"
 POINTER = re.compile(
-    rf"(?:(?P<kind>§§?|\b(?:{NAMED})\b) ?)(?P<list>\d+(?:–\d+)?(?:(?:, and |, | and | or | to )\d+(?:–\d+)?)*)"
+    rf"(?:(?P<kind>§§?|\b(?:{NAMED})\b) ?)(?P<list>\d+(?:–\d+)?(?:(?:, and |, | and | or | to )(?!0)\d+(?:–\d+)?)*)"
     r"(?![\w%]|[.,]\d)", re.I,
 )  # fmt: skip
 TERMS = re.compile(  # the credit, numbers that are part of a name or say how something is coded

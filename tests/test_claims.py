@@ -184,7 +184,7 @@ def test_numbers_of_a_text(text, found):
     ("Section 1 and Figure 1 say so.", True), ("Sections 1 and 2", True), ("Sections 1 and 1", False),
     ("Section 3 says so.", False), ("Sections 1 and 3.", False), ("See failure 1.", False),
     ("Figure 2 is it.", False),
-    ("section 1 of notebook 97", False), ("notebook 02, 03 and 04", True), ("notebook 42", False),
+    ("section 1 of notebook 97", False), ("notebook 02, 03 and 04", True), ("02 §1, 03 §2", True), ("02 §1, 03 §99", False), ("notebook 42", False),
     ("notebook 09", False),
     ("(Rubin 1974)", True), ("Who and Rubin (1974)", True), ("Rubin and Who (1974)", False), ("in 1974", False),
     ("(Rubin 1977)", False), ("(rules 1974)", False),
