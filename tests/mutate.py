@@ -52,7 +52,7 @@ PAGES = ("README.md", "WORKSHOP.md", "GLOSSARY.md", "DECISIONS.md", "data/README
 EQUIVALENT = {  # (file, line before, line after), stripped: why nobody could notice
     ("data/generate_data.py", "BLOCK = 250_000  # users held in memory at a time",
      "BLOCK = 250_001  # users held in memory at a time"): "the rows do not depend on the size of a block",
-    ("data/generate_data.py", "if n_users <= BLOCK:", "if n_users < BLOCK:"): "one block, made the other way: same rows",
+    ("data/generate_data.py", "if n_users <= BLOCK:", "if n_users < BLOCK:"): "one block, made the other way",
     ("data/generate_data.py", "bar.update(len(block))", "pass"): "the progress bar, seen on terminals only",
     ("data/generate_data.py",
      "if len(self.tier_share) != 3 or min(self.tier_share) < 0 or abs(sum(self.tier_share) - 1) > 1e-9:",
