@@ -403,7 +403,7 @@ def survivors(mutants, workers=2):
             start = time.perf_counter()
             if copies.try_tests({}, tests, 1200) != "passed":
                 sys.exit(f"mutate.py: without any fault these fail: {' '.join(tests)}\n{copies.output[-1500:]}")
-            limits[tests] = 20 + 5 * (time.perf_counter() - start)
+            limits[tests] = 60 + 10 * (time.perf_counter() - start)
 
         def alive(mutant):
             if not arguments[mutant]:
