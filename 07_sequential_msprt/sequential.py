@@ -215,7 +215,7 @@ def mixture_log_e(z, time, tightest, alpha=0.05):
 def pair_sequence(total, squares, n, tightest, alpha=0.05):
     """(mean, half-width) of the confidence sequence from sums of n pair differences and of their squares. Broadcasts.
 
-    Before the first pair that disagrees the width is 0: wait for a minimum of events (30 in each arm, say).
+    Before the first pair that disagrees the width is 0: wait for a minimum of events (20 in each arm, say).
     """
     mean = total / n
     sd = np.sqrt(np.maximum(squares / n - mean**2, 0))
@@ -327,12 +327,12 @@ def _log_mixture(s, v, rho, c):
 def guaranteed_radius(v, rho, c, alpha=0.05):
     """How far (...) a sum of deviations with squares v (...) ever gets, either way, with probability at most alpha.
 
-    The deviations are bounded by c; rho is where the mixture is tuned. Newton's method from above: the mixture is
-    convex in the deviation, so that it converges and never ends below the root.
+    The deviations are bounded by c; rho is where the mixture is tuned. Newton's method: the mixture is convex and
+    rises in the deviation, so that every step ends above the root.
     """
     v = np.asarray(v, float)
     target = np.log(2 / alpha)
-    s = 2 * np.sqrt((v + rho) * (np.log1p(v / rho) + 2 * target)) + 2 * c * (target + np.log1p(v / rho))
+    s = np.sqrt((v + rho) * (np.log1p(v / rho) + 2 * target)) + c * target / 3  # the normal mixture, and a little more
     for _ in range(30):
         value, slope = _log_mixture(s, v, rho, c)
         s, before = np.maximum(s - (value - target) / slope, 0.0), s
@@ -424,7 +424,8 @@ def running(counts, by_look=False):
     slope = counts.slope()
     weight, d, dx, v, vxy, vxx = sums
     variance = v - 2 * slope * vxy + slope**2 * vxx
-    return d - slope * dx, variance, np.maximum.accumulate(weight**2 * variance, axis=-1)
+    clock = np.fmax.accumulate(weight**2 * variance, axis=-1)  # looks without a variance come before the first with one
+    return d - slope * dx, variance, clock
 
 
 def _moments(n, y, yy, x, xx, xy):
@@ -490,7 +491,7 @@ class Walk:
         return (~self.ready | ((self.lo <= truth) & (truth <= self.hi))).all(axis=-1)
 
 
-MINIMUM = 30  # events in each arm before the first look: enough for skewed, rare and unequal arms (see the tests)
+MINIMUM = 20  # events in each arm before the first look: enough for skewed, rare and unequal arms (see the tests)
 REACH = 10  # a sequence is tightest at so many times the users of its first look, unless `tightest` says otherwise
 
 
@@ -526,7 +527,7 @@ def walk(counts, method="sequence", *, alpha=0.05, minimum=MINIMUM, tightest=Non
     return Walk(estimate, error, np.broadcast_to(bound, estimate.shape), estimate - half, estimate + half, log_e, ready)
 
 
-SHORTEST = 2e-4  # share of the horizon: a look that adds less is put together with the next
+SHORTEST = 1e-3  # share of the horizon: a look that adds less is put together with the next
 
 
 def _spending_walk(clock, ready, spent, method, alpha):
@@ -534,9 +535,8 @@ def _spending_walk(clock, ready, spent, method, alpha):
     if spent is None:
         raise ValueError(f"{method}: say in `spent` which share of the horizon each look has reached")
     axes = tuple(range(clock.ndim - 1))
-    seen = ready.all(axis=axes) if axes else ready
-    mean = np.nanmean(np.where(ready, clock / np.where(clock[..., -1:] > 0, clock[..., -1:], np.nan), np.nan),
-                      axis=axes) if axes else clock  # fmt: skip
+    seen = ready.all(axis=axes)
+    mean = np.where(ready, clock, 0.0).mean(axis=axes)
     spent, used, last, time = np.asarray(spent, float), np.zeros(len(seen), bool), 0.0, 0.0
     for k in np.flatnonzero(seen):
         if spent[k] - last >= SHORTEST and mean[k] > time * (1 + 1e-9) and last < 1:
@@ -585,9 +585,9 @@ def guaranteed(counts, *, share=0.5, bounds=(0.0, 1.0), expected=None, alpha=0.0
     squares = np.cumsum(((yy - 2 * guess * y + n * guess**2) / p**2).sum(axis=0), axis=-1)
     c = (high - low) / min(share, 1 - share)
     start = np.take_along_axis(users, (users > 0).argmax(axis=-1)[..., None], axis=-1)
-    best = REACH * start if tightest is None else float(tightest)
+    best = np.maximum(REACH * start, 2000.0) if tightest is None else float(tightest)
     spread = np.maximum((typical - low) * (high - typical), 0.01 * (high - low) ** 2 / 4)  # at most, for such a mean
-    rho = np.maximum(best, 1.0) * spread / (share * (1 - share)) / _tuning(alpha)
+    rho = best * spread / (share * (1 - share)) / _tuning(alpha)
     radius = guaranteed_radius(squares, rho, c, alpha)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate, half = total / users, radius / users
@@ -839,13 +839,9 @@ def _typical(log, expression):
 def analyse_tables(check, aggregate, columns, *, outcome_offset=0.0, **design):
     """`analyse` from what the two texts of `queries` returned (DataFrames), with the same columns and design."""
     own_logs.check_roles(columns, *ROLES)
-    look = pd.to_numeric(aggregate.rename(columns=str.lower)["look"], errors="coerce") if len(aggregate) else pd.Series()
-    kind = "number" if look.notna().all() and not _is_date(aggregate.rename(columns=str.lower)["look"]) else "time stamp"
-    return _answer(check, aggregate, columns, _design(**design), outcome_offset, kind)
-
-
-def _is_date(column):
-    return pd.api.types.is_datetime64_any_dtype(column)
+    look = aggregate.rename(columns=str.lower)["look"]
+    dates = pd.api.types.is_datetime64_any_dtype(look) or pd.to_numeric(look, errors="coerce").isna().any()
+    return _answer(check, aggregate, columns, _design(**design), outcome_offset, "time stamp" if dates else "number")
 
 
 # ---- from the aggregate to the answer
@@ -958,7 +954,9 @@ def _shares(design, control, others, names):
 
 def _wide(cells, keys, name, looks):
     """Array (arms, looks) of a column of the cells, 0 where an arm has no user."""
-    return cells.pivot(index="key", columns="look", values=name).reindex(index=keys, columns=looks).fillna(0.0).to_numpy()
+    table = np.zeros((len(keys), len(looks)))
+    table[pd.Index(keys).get_indexer(cells["key"]), np.searchsorted(looks, cells["look"].to_numpy())] = cells[name]
+    return table
 
 
 def _counts(cells, keys, looks, covariate):
@@ -1002,6 +1000,8 @@ def _answer(check, aggregate, columns, design, offset, kind):
             options["share"] = shares[other] / (shares[other] + shares[control])
         walks[other] = walk(pair, design["method"], alpha=alpha, by_look=design["allocation"] == "by_look",
                             **options), pair  # fmt: skip
+        if design["method"] == "fixed":
+            walks[other][0].ready[:-1] = False  # one look only, the last
         found += _event_findings(walks[other], pair, names, control, other, design, first=number == 1)
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
@@ -1244,8 +1244,8 @@ def _event_findings(found_walk, pair, names, control, other, design, first):
         problem, do = "no look of the group-sequential design may be used yet", "Wait for more users."
     else:
         problem = f"fewer than {design['minimum']:g} events in an arm"
-        do = ("Wait: with so few, an interval from the log's own spread is too narrow. For outcomes of known bounds "
-              "method='guaranteed' needs no minimum.")  # fmt: skip
+        do = ("Wait: with so few, an interval from the log's own spread is too narrow. Where a few users carry most of "
+              "the spread of a number, cap it beforehand (LEAST). method='guaranteed' needs no minimum.")  # fmt: skip
     return [say(problem, place=f"arms {short}: {events[-1]:.0f}", severity=FATAL if first else WARNING, what_to_do=do)]
 
 

@@ -236,7 +236,8 @@ def moment(expression, kind=None):
 def given(expression, kind=None):
     """SQL for 1 where there is a value, of whatever kind, and 0 where it is missing. kind: as for `number`."""
     if kind is not None and kind.startswith((*MOMENTS, *NUMBERS)):
-        return f"CASE WHEN {expression if kind.startswith(MOMENTS) else number(expression, kind)} IS NULL THEN 0 ELSE 1 END"
+        value = expression if kind.startswith(MOMENTS) else number(expression, kind)
+        return f"CASE WHEN {value} IS NULL THEN 0 ELSE 1 END"
     return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
 
 
@@ -426,7 +427,8 @@ class Logs:
         if kind.startswith(NUMBERS):
             return "number", number(expression, kind), given(expression, kind)
         if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
-            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and a date, a time stamp or a number is needed")
+            wanted = "a date, a time stamp or a number"
+            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
         first = self.ask(f"SELECT COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
                          f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
         if first["numbers"][0] > first["times"][0]:
