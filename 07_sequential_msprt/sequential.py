@@ -10,7 +10,7 @@ their outcomes and of powers of them. Each arm is divided by its own users, so a
     sequence        confidence sequence, valid at all looks for as long as the test runs, in the limit of many events
                     (Robbins 1970; Waudby-Smith et al. 2024); no look counts before each arm has `minimum` events
     guaranteed      the same for every sample size and whatever drifts, for outcomes between known bounds and arms
-                    assigned by a coin of known share (Howard et al. 2021, section 4.2)
+                    assigned by a coin of known share (Howard et al. 2021)
     obrien-fleming, pocock      group-sequential bounds by spending (Lan and DeMets 1983), for a planned `horizon`
     fixed           the usual interval (Welch), which may be read once
 
@@ -191,15 +191,15 @@ def e_benjamini_hochberg(e, alpha=0.05):
 
 
 def _tuning(alpha):
-    """The constant by which the mixture is tightest where it is asked to be (Waudby-Smith et al. 2024, section 2.4)."""
+    """The constant by which the mixture is tightest where it is asked to be (Waudby-Smith et al. 2024)."""
     return -2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)
 
 
 def mixture_bound(time, tightest, alpha=0.05):
     """The bound (...) on |z| that a test without effect ever reaches with probability alpha, at each `time` (...).
 
-    time: users so far, or any measure of information, in the unit of `tightest`, the time at which the bound is
-    lowest (chosen before the outcomes are seen). Robbins (1970); Waudby-Smith et al. (2024), theorem 2.2.
+    time: users so far, or any measure of information, in the unit of `tightest`, the time at which the interval is
+    narrowest (chosen before the outcomes are seen). Robbins (1970); Waudby-Smith et al. (2024).
     """
     x = _tuning(alpha) * np.asarray(time, float) / tightest
     with np.errstate(divide="ignore"):
@@ -312,7 +312,7 @@ def crossing_probabilities(bounds, information, drift=0.0):
 
 
 def _log_mixture(s, v, rho, c):
-    """(log, its derivative in s) of the gamma-exponential mixture (Howard et al. 2021, proposition 9). Broadcasts.
+    """(log, its derivative in s) of the gamma-exponential mixture (Howard et al. 2021). Broadcasts.
 
     A sum with deviation s and squares v: exp(l s - v psi(l)), psi(l) = (-log(1 - c l) - c l) / c^2, averaged over l.
     """
@@ -556,10 +556,14 @@ def guaranteed(counts, *, share=0.5, bounds=(0.0, 1.0), expected=None, alpha=0.0
 
     It needs outcomes within `bounds` and a coin: each user is treated with probability `share`, whatever went before.
     Then, with guesses g1 and g0 of the arms' means that come from earlier looks, each user's
-    g1 - g0 + A (y - g1) / share - (1 - A) (y - g0) / (1 - share) has the user's own effect as its mean, and the sum of
-    their deviations stays within `guaranteed_radius` at all looks (Howard, Ramdas, McAuliffe and Sekhon 2021, theorem 4
-    and section 4.2). It covers the mean effect on the users so far. `expected`: the mean outcome that was expected
-    before the test; None: the first look with users teaches the guesses, and the sums begin with the next.
+    X = g1 - g0 + A (y - g1) / share - (1 - A) (y - g0) / (1 - share) has the user's own effect m as its mean, and the sum
+    of X - m stays within `guaranteed_radius` of the sum of (X - g1 + g0)^2 at all looks: the empirical-Bernstein
+    sequence of Howard, Ramdas, McAuliffe and Sekhon (2021), for randomized potential outcomes. (Why: with d = X - g1 +
+    g0, no less than -c, and l below 1 / c, exp(l d - psi(l) d^2) <= 1 + l d. The mean of the right side is
+    1 + l (m - g1 + g0) <= exp(l (m - g1 + g0)), so the product over users of exp(l (X - m) - psi(l) d^2) is a
+    supermartingale. -X gives the other side.) It covers the mean effect on the users so far. expected: the mean outcome
+    that was expected before the test; None: the first look with users teaches the guesses, and the sums begin with the
+    next. tightest: as for `walk`, at least 2,000 where it is not given.
     """
     low, high = bounds
     n, y, yy = (np.moveaxis(a, -2, 0) for a in (counts.n, counts.y, counts.yy))
@@ -606,7 +610,7 @@ MEANING = {  # what check.sql can find
     "time is missing": (WARNING, "These rows were left out."),
     "time is no time": (FATAL, "Write it as 2026-03-31 or 2026-03-31 14:05:00 or as a number, or give SQL that does, "
                                "such as strptime(day, '%d/%m/%Y')."),
-    "outcome is not a finite number": (FATAL, "Repair them, or leave them out with a WHERE."),
+    "outcome is not a finite number": (FATAL, "Repair them, or give SQL; of words a condition, such as answer = 'yes'."),
     "covariate is not a finite number": (FATAL, "Repair them, or leave them out with a WHERE."),
     "user appears more than once": (FATAL, "Make them one row each (GROUP BY user): repeated rows make every interval "
                                            "too narrow."),
@@ -830,7 +834,7 @@ def _refuse_wild(arms, looks, columns):
 
 
 def _typical(log, expression):
-    """The median of a column's first rows: near the mean, and a harmless value for users without one."""
+    """The mean of a column's first rows: what is subtracted from it, so that users without a value get a typical one."""
     first = log.ask(f"SELECT v FROM (SELECT {expression} AS v FROM logs) AS t "
                     "WHERE v IS NOT NULL AND ABS(v) < 1e300 LIMIT 1000")["v"].to_numpy(float)  # fmt: skip
     return float(f"{first.mean():.6g}") if len(first) else 0.0

@@ -230,7 +230,8 @@ def moment(expression, kind=None):
         value = f"CAST({expression} AS TIMESTAMP)"
     else:
         value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
-    return f"CASE WHEN YEAR({value}) BETWEEN 1700 AND 2200 THEN {value} END"
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", f"THEN {value}"]
+    return "\n            ".join(lines) + "\n        END"
 
 
 def given(expression, kind=None):

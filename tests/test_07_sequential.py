@@ -501,7 +501,7 @@ def test_information_not_days_keeps_the_level_of_spending():
 
 
 def test_drifting_rates_and_a_ramp():
-    """Both arms drift from .3 to .9: the pooled sequence holds. With shares of 10, 30, 50 % only looks compared within."""
+    """Both arms drift from .3 to .9: the pooled sequence holds. With shares of 10, 30, 50 % only that within looks."""
     users, drift = np.full(30, 480), np.linspace(0.3, 0.9, 30)
     steady = simulate(13, (drift, drift), 0.5, users, 1500)
     assert 1 - sq.walk(steady).covers().mean() < 0.05 + 2 * 0.0056
@@ -1059,7 +1059,7 @@ def test_plan_is_what_fresh_tests_need():
 
 
 def test_aa_tests_of_numbers_are_those_of_a_real_coin():
-    """Splits by the normal approximation of the sums against splits of the rows: spread of the estimate and its error."""
+    """Splits by the normal approximation of the sums against splits of the rows: the estimate and its error."""
     frame = world(46, number=True, effect=0.0, n=3000, days=10)
     frame["y"] = np.exp(frame["y"])
     past = sq.history(frame, COLUMNS)
