@@ -97,7 +97,8 @@ show(result.figure(), "practice",
 # The same log, read by six rules. For the two group-sequential ones the users of this log are taken as the planned end.
 
 # %%
-display(result.replay().round(5))
+stops = result.replay()
+display(stops.round(5))
 
 # %% [markdown]
 # Peeking stops on the first day, with a difference of seven points between two sides of a coin. The fixed sample, read
