@@ -26,13 +26,19 @@ values_checked AS (
 ),
 
 repeated AS (
-    SELECT
-        COUNT(*) AS times,
-        CASE WHEN MIN(arm) < MAX(arm) THEN 1 ELSE 0 END AS in_two_arms
+    SELECT who, COUNT(*) AS times
     FROM your_columns
     WHERE who IS NOT NULL
     GROUP BY who
     HAVING COUNT(*) > 1
+),
+
+in_two_arms AS (
+    SELECT who, COUNT(*) AS times
+    FROM your_columns
+    WHERE who IN (SELECT who FROM repeated)
+    GROUP BY who
+    HAVING MIN(LOWER(arm)) < MAX(LOWER(arm))
 )
 
 SELECT problem, place, COUNT(*) AS row_count
@@ -49,8 +55,7 @@ HAVING COUNT(*) > 0
 UNION ALL
 
 SELECT 'user is in two arms' AS problem, 'whole log' AS place, SUM(times) AS row_count
-FROM repeated
-WHERE in_two_arms = 1
+FROM in_two_arms
 HAVING COUNT(*) > 0
 
 UNION ALL

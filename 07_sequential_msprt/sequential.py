@@ -34,6 +34,7 @@ experiments at once. This module knows nothing of the series' synthetic world.
 
 import functools
 import math
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -609,7 +610,7 @@ MEANING = {  # what check.sql can find
     "arm is missing": (WARNING, "These rows were left out. If they are users of the test, find out why."),
     "time is missing": (WARNING, "These rows were left out."),
     "time is no time": (FATAL, "Write it as 2026-03-31 or 2026-03-31 14:05:00 or as a number, or give SQL that does, "
-                               "such as strptime(day, '%d/%m/%Y')."),
+                               "such as strptime(day, '%d/%m/%Y'). Of numbers, say time_is='number' to queries()."),
     "outcome is not a finite number": (FATAL, "Repair them, or give SQL; of words a condition, such as answer = 'yes'."),
     "covariate is not a finite number": (FATAL, "Repair them, or leave them out with a WHERE."),
     "user appears more than once": (FATAL, "Make them one row each (GROUP BY user): repeated rows make every interval "
@@ -737,28 +738,37 @@ def _arm_sql(expression, design):
     return f"CASE WHEN {words} THEN TRIM(CAST({expression} AS STRING)) ELSE {plain} END" if kept else plain
 
 
-def queries(columns, *, time_is="time stamp", outcome_offset=0.0, before_offset=0.0, **design):
+def queries(columns, *, time_is=None, outcome_offset=0.0, before_offset=0.0, **design):
     """(check, aggregate): the two SQL texts with the reader's columns, for a warehouse that Python cannot reach.
 
     They run on DuckDB and Spark against a table `logs`; give what they return to `analyse_tables`. columns and design:
-    as for `analyse`, columns as names or expressions of your engine. time_is: "time stamp" (dates, too) or "number".
-    With `delay`, say `now`. outcome_offset, before_offset: constants near the means of columns whose means are large
+    as for `analyse`, columns as names or expressions of your engine. time_is: "time stamp" (dates, too) or "number";
+    None for what `look` and `delay` are, and time stamps where neither is given. With `delay`, say `now`. outcome_offset, before_offset: constants near the means of columns whose means are large
     against their spread, which keeps their digits; give outcome_offset to analyse_tables, too.
     """
     own_logs.check_roles(columns, *ROLES)
-    own_logs.check_choice("time_is", time_is, ("time stamp", "number"))
+    own_logs.check_choice("time_is", time_is, (None, "time stamp", "number"))
     design = _design(**design)
+    if time_is is None:
+        given = {type(design[name]) for name in ("look", "delay") if design[name] is not None}
+        time_is = "number" if given and str not in given else "time stamp"
     unit = _unit(design["look"], time_is)
     if design["delay"] is not None and design["now"] is None:
         raise ValueError("now: say up to when outcomes were recorded")
+    columns = {role: _bracketed(column) for role, column in columns.items()}
     time = columns["time"]
     block = {"arm": _arm_sql(columns["arm"], design), "given": own_logs.given(time),
              "at": own_logs.number(time) if time_is == "number" else own_logs.moment(time),
              "outcome": _centred(own_logs.number(columns["outcome"]), outcome_offset),
              "before": columns.get("before") and _centred(own_logs.number(columns["before"]), before_offset),
-             "who": columns.get("user")}  # fmt: skip
+             "who": columns.get("user") and own_logs.text(columns["user"])}  # fmt: skip
     due = None if design["delay"] is None else _latest_due(design["delay"], design["now"], time_is)
     return _queries(block, time_is, unit, due)
+
+
+def _bracketed(column):
+    """A column's name as it is, an SQL expression in brackets."""
+    return column if column is None or re.fullmatch(r"[\w.]+|\"[^\"]*\"|`[^`]*`", str(column)) else f"({column})"
 
 
 def analyse(logs, columns, **design):
@@ -797,7 +807,7 @@ def _ask(log, columns, design, arms=True):
     unit = _unit(design["look"], kind)
     block = {"at": at, "given": given, "outcome": log.number("outcome", columns["outcome"]), "before": None,
              "arm": _arm_sql(log.expression("arm", columns["arm"]), design) if arms else "'all'",
-             "who": log.text("user", columns["user"]) if columns.get("user") else None}  # fmt: skip
+             "who": _user(log, columns["user"]) if columns.get("user") else None}  # fmt: skip
     offset = own_logs.centre_of(log, block["outcome"])
     block["outcome"] = _centred(block["outcome"], offset)
     if columns.get("before"):
@@ -817,6 +827,12 @@ def _ask(log, columns, design, arms=True):
                     f"({_block(aggregate)} LIMIT 100000) AS t")  # fmt: skip
     _refuse_wild(first["arms"][0], first["looks"][0], columns)
     return log.ask(check), log.ask(aggregate), offset, kind
+
+
+def _user(log, column):
+    """SQL for a user's name; whole numbers stay numbers, which are compared faster than texts."""
+    expression = log.expression("user", column)
+    return expression if log.kind(expression) in ("INTEGER", "BIGINT", "UINTEGER", "UBIGINT") else own_logs.text(expression)
 
 
 def _block(query):
@@ -875,7 +891,7 @@ def _cells(aggregate, design, kind):
         dates = _as_dates(look) if width == 1 else None
         look = look if dates is None else dates
     else:
-        look = pd.to_datetime(cells["look"])
+        look = pd.to_datetime(cells["look"], format="mixed")
         if getattr(look.dt, "tz", None) is not None:
             look = look.dt.tz_convert("UTC").dt.tz_localize(None)
         if width not in (1, 24) and len(look):
@@ -1475,6 +1491,9 @@ class Sequential(Result):
                     "having is excluded"}.get(row.verdict, "")  # fmt: skip
             parts.append(f"{row.arm} {said}{more}, from {row.users:,} users against {row.users_control:,} with "
                          f"{self.arms[0]}.")  # fmt: skip
+        if self.decided and self.decided[1] != self.verdict:
+            parts.append(f"The verdict on {_show(self.decided[0])} was {self.decided[1]!r}: it stands, too, if the effect "
+                         "has not changed since.")  # fmt: skip
         return (f"{' '.join(parts)} The interval {reads}; the estimate alone is too large on average where a test stops as "
                 f"soon as it can. It holds if each row is one randomized user with a final outcome and no user's treatment "
                 f"reaches another, which no query can see. {self.warnings()}").strip()  # fmt: skip
@@ -1699,7 +1718,20 @@ def history(logs, columns, *, look=None, delay=None, now=None):
             "fewer than two different outcomes", place=str(columns["outcome"]), rows=len(cells) and cells["n"].sum(),
             what_to_do="There is nothing to plan from.")]))  # fmt: skip
     looks = np.sort(cells["look"].unique())
-    return History(looks, _counts(cells, list(cells["key"].unique()), looks, "before" in columns), offset, columns)
+    counts = _counts(cells, list(cells["key"].unique()), looks, "before" in columns)
+    if not counts.binary:
+        counts, shift = _around_mean(counts)
+        offset += shift
+    return History(looks, counts, offset, columns)
+
+
+def _around_mean(counts):
+    """(the same Counts of outcomes less their mean, the mean): splits by a normal approximation need small moments."""
+    c, n, y, yy, y3, y4 = counts.y.sum() / counts.n.sum(), counts.n, counts.y, counts.yy, counts.y3, counts.y4
+    fourth = y4 - 4 * c * y3 + 6 * c**2 * yy - 4 * c**3 * y + c**4 * n
+    third = y3 - 3 * c * yy + 3 * c**2 * y - c**3 * n
+    xy = None if counts.x is None else counts.xy - c * counts.x
+    return Counts(n, y - c * n, yy - 2 * c * y + c**2 * n, third, fourth, counts.x, counts.xx, xy), float(c)
 
 
 def plan(logs, columns, effect, *, look=None, delay=None, now=None, **options):

@@ -11,7 +11,7 @@ PRACTICE_CLAIMS = [
     Claim("we know that the effect is exactly zero", when="past.looks[0].astype(str).startswith('2013')"),
     Fixed("`worthwhile` is the smallest gain that you would ship for. A `margin` is the largest loss that you would "
           "accept, if it is enough that the new version is not worse", "Five sessions of one user are not five users",
-          "has narrower intervals", "Unequal arms, one user in ten with tails", "If the two disagree", why=LOGIC),
+          "has narrower intervals", "Unequal arms, one user in ten with tails", "If the two disagree", "The second row compares", why=LOGIC),
     Claim("as frequent under heads as under tails, so nothing worse than a note comes of them",
           when="abs(result.problems['rows'].iloc[0] / result.problems['rows'].iloc[1] - 1) < .02 "
                "and set(result.problems['severity']) == {'warning'}"),
@@ -33,6 +33,8 @@ PRACTICE_CLAIMS = [
     Claim("Peeking does it in more than four out of ten. All others keep to five per cent, within the Monte Carlo error",
           when="min(even['stops'].iloc[0], uneven['stops'].iloc[0]) > 4 / 10 and all((t['stops'] - 5 / 100 < 2 * t['± "
                "']).iloc[1:].all() for t in (even, uneven))"),
+    Claim("Suppose that 45 per cent had been planned for the second arm, and half of the users came into it",
+          when="abs(result.n['treated'] / result.n['used'] - 1 / 2) < .01 and 100 * .45 == 45 and 'second arm'"),
     Claim("All methods find it", when="(planted['stops'] > .99).all()"),
     Claim("Whoever stops at the first success reports too much", when="(planted['mean_estimate'].iloc[[0, 2, 3, 4, 5]] > .01).all()"),
     Claim("that of peeking holds it in less than half of the tests on all days", when="planted['covers_always'].iloc[0] < 1 / 2"),
