@@ -51,6 +51,7 @@ from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, 
 HERE = Path(__file__).resolve().parent
 METHODS = ("sequence", "guaranteed", "obrien-fleming", "pocock", "fixed")
 SPENDING = ("obrien-fleming", "pocock")
+MINIMUM = 20  # events in each arm before the first look: enough for skewed, rare and unequal arms (see the tests)
 
 
 # ---- the t-test of two counts, and what daily looks do to it
@@ -83,10 +84,36 @@ def peeking(seed, experiments, *, days=30, per_day=60, rate=0.60, rate_treated=N
 
 
 def log_bayes_factor(a, b, n_a, n_b, prior=1.0):
-    """log Bayes factor of two rates against one, all with Beta(prior, prior) priors; a of n_a, b of n_b. Broadcasts."""
-    logs = special.betaln(a + prior, n_a - a + prior) + special.betaln(b + prior, n_b - b + prior)
-    logs = logs - special.betaln(a + b + prior, n_a + n_b - a - b + prior)
-    return logs - special.betaln(prior, prior)
+    """log Bayes factor of two rates against one, all with Beta(prior, prior) priors: a of n_a against b of n_b successes.
+
+    Whole numbers (integer arrays), broadcast; a table of log-gamma makes it fast for many.
+    """
+    table = gammaln(np.arange(np.max(n_a) + np.max(n_b) + 1) + prior)
+    two = table[a] + table[n_a - a] + table[b] + table[n_b - b]
+    one = table[a + b] + table[n_a + n_b - a - b]
+    constant = gammaln(n_a + n_b + 2 * prior) - gammaln(n_a + 2 * prior) - gammaln(n_b + 2 * prior)
+    return two - one + constant + gammaln(2 * prior) - 2 * gammaln(prior)
+
+
+def running_e(x, y, prior=1.0):
+    """The Bayes factor (..., pairs) after each pair of outcomes x (treated) and y (control), (..., pairs) of 0 and 1."""
+    n = np.arange(1, x.shape[-1] + 1)
+    return np.exp(log_bayes_factor(np.cumsum(x, axis=-1), np.cumsum(y, axis=-1), n, n, prior))
+
+
+def power_study(seed, experiments, p_treated=0.65, p_control=0.60, *, days=30, per_day=60, boundary=20.0):
+    """(stop in days, p of a t-test at the end, stopped early), each (experiments,), of the Bayes factor read per pair.
+
+    One treated and one control array of users at a time, from one of NumPy's legacy generators. An experiment that
+    never reaches the boundary has the last day as its stop, and counts as not early.
+    """
+    pairs = days * per_day
+    rates, n = np.array([p_treated, p_control])[:, None], np.arange(1, pairs + 1)
+    wins = np.random.RandomState(seed).binomial(1, rates, (experiments, 2, pairs)).cumsum(axis=2)
+    a, b = wins[:, 0], wins[:, 1]
+    crossed = log_bayes_factor(a, b, n, n) >= np.log(boundary)
+    early = crossed.any(axis=1)
+    return np.where(early, (crossed.argmax(axis=1) + 1) / per_day, days), t_pvalue(a[:, -1], b[:, -1], pairs), early
 
 
 def mean_under_null(p, n):
@@ -309,6 +336,76 @@ def crossing_probabilities(bounds, information, drift=0.0):
     return np.array(found).T
 
 
+# ---- ten methods on the same experiments
+
+
+def running_counts(rng, p_treated, p_control, experiments, pairs):
+    """Outcomes x, y of pairs, running successes a, b, wins and losses: a dict of (experiments, pairs) int32.
+
+    p_treated, p_control: rates, numbers or (pairs,) or (experiments, pairs).
+    """
+    size = (experiments, pairs)
+    x = (rng.random(size, dtype=np.float32) < p_treated).astype(np.int32)
+    y = (rng.random(size, dtype=np.float32) < p_control).astype(np.int32)
+    total = {"a": x, "b": y, "wins": x > y, "losses": x < y}
+    return {"x": x, "y": y} | {name: np.cumsum(v, axis=1, dtype=np.int32) for name, v in total.items()}
+
+
+def first_stop(crossed, looks):
+    """Look (experiments,) at which each row of `crossed` (experiments, looks) is first true; the last look + 1 if never."""
+    return np.where(crossed.any(axis=1), looks[crossed.argmax(axis=1)], looks[-1] + 1)
+
+
+def race(p_treated, p_control, experiments, seed, *, days=30, per_day=60, effect=0.05, alpha=0.05, minimum=MINIMUM,
+         chunk=500):  # fmt: skip
+    """{method: (experiments, 3)}: pair at the stop (days * per_day + 1 if never), successes of treated and control by then.
+
+    The first five methods are read after every pair, the others on every day. effect: what the safe test and the normal
+    mixture are tuned to; the confidence sequence is tightest at the end, and starts when both arms have `minimum` of
+    both outcomes. Chunks of experiments fit into the processor's cache.
+    """
+    horizon = days * per_day
+    pairs, share, rng = np.arange(1, horizon + 1), np.arange(1, days + 1) / days, np.random.default_rng(seed)
+    looks, e = pairs[per_day - 1 :: per_day], np.log(1 / alpha)
+
+    def sequence(c):
+        mean, half = pair_sequence(c["wins"] - c["losses"], c["wins"] + c["losses"], pairs, horizon, alpha)
+        few = np.minimum(np.minimum(c["a"], c["b"]), pairs - np.maximum(c["a"], c["b"]))
+        return (np.abs(mean) > half) & (few >= minimum)
+
+    def mixture(c):  # smoothed rates, so that the variance is never 0
+        p, q = (c["a"] + 1) / (pairs + 2), (c["b"] + 1) / (pairs + 2)
+        variance = (p * (1 - p) + q * (1 - q)) / pairs
+        return normal_mixture_log_e((c["a"] - c["b"]) / pairs, variance, effect) >= e
+
+    each_pair = {
+        "article's Bayes factor": lambda c: log_bayes_factor(c["a"], c["b"], pairs, pairs) >= e,
+        "safe 2x2 test": lambda c: safe_log_e(c["x"], c["y"], delta=effect) >= e,
+        "betting on discordant pairs": lambda c: betting_log_e(c["wins"], c["losses"]) >= e,
+        "normal mixture": mixture,
+        "confidence sequence": sequence,
+    }
+    once = stats.norm.isf(alpha / 2)
+    each_day = {
+        "Pocock spending": spending_bounds(pocock(share, alpha)),
+        "O'Brien-Fleming spending": spending_bounds(obrien_fleming(share, alpha)),
+        "Bonferroni, every look": np.full(days, stats.norm.isf(alpha / 2 / days)),
+        "peeking daily": np.full(days, once),
+        "fixed: last day only": np.append(np.full(days - 1, np.inf), once),
+    }
+    found = {name: [] for name in (*each_pair, *each_day)}
+    for start in range(0, experiments, chunk):
+        c = running_counts(rng, p_treated, p_control, min(chunk, experiments - start), horizon)
+        t = np.abs(t_statistic(c["a"][:, looks - 1], c["b"][:, looks - 1], looks))
+        stops = {name: first_stop(rule(c), pairs) for name, rule in each_pair.items()}
+        stops |= {name: first_stop(t >= z, looks) for name, z in each_day.items()}
+        for name, pair in stops.items():
+            last = np.minimum(pair, horizon)[:, None] - 1
+            counts = [np.take_along_axis(c[arm], last, axis=1)[:, 0] for arm in "ab"]
+            found[name].append(np.column_stack([pair, *counts]))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
 # ---- an interval for every sample size
 
 
@@ -492,7 +589,6 @@ class Walk:
         return (~self.ready | ((self.lo <= truth) & (truth <= self.hi))).all(axis=-1)
 
 
-MINIMUM = 20  # events in each arm before the first look: enough for skewed, rare and unequal arms (see the tests)
 REACH = 10  # a sequence is tightest at so many times the users of its first look, unless `tightest` says otherwise
 
 
@@ -508,7 +604,7 @@ def walk(counts, method="sequence", *, alpha=0.05, minimum=MINIMUM, tightest=Non
         return guaranteed(counts, share=share, bounds=bounds, expected=expected, alpha=alpha, tightest=tightest)
     estimate, variance, clock = running(counts, by_look)
     users = counts.so_far.n.sum(axis=-2)
-    ready = (counts.events() >= minimum) & (variance > 0)
+    ready = np.logical_or.accumulate((counts.events() >= minimum) & (variance > 0), axis=-1)
     log_e = np.full(estimate.shape, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(np.where(variance > 0, variance, np.nan))
@@ -1256,10 +1352,12 @@ def _before_findings(cells, keys, names, looks, design):
 def _event_findings(found_walk, pair, names, control, other, design, first):
     """A comparison none of whose looks may be used."""
     found, _ = found_walk
+    short, events = f"{names[control]} and {names[other]}", pair.events() if design["method"] != "guaranteed" else None
     if found.ready.any():
-        return []
-    events = np.nan_to_num(pair.events())
-    short = f"{names[control]} and {names[other]}"
+        if events is None or events[-1] >= design["minimum"]:
+            return []
+        return [say("a few users carry most of the spread", place=f"arms {short}", severity=WARNING, what_to_do="They "
+                    "came after the first look, and the interval is less sure than it says: cap the outcome (LEAST).")]  # fmt: skip
     if design["method"] in SPENDING and (events >= design["minimum"]).any():
         problem, do = "no look of the group-sequential design may be used yet", "Wait for more users."
     else:

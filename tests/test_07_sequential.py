@@ -111,6 +111,64 @@ def test_the_bayes_factor_of_the_article_breaks_its_promise():
     assert found == [0.0510, 0.0726, 0.1421, 0.4935]
 
 
+def test_running_e_and_power_study_are_the_loop_over_pairs():
+    rng, found, n = np.random.RandomState(42), [], np.arange(1, HORIZON + 1)
+    for _ in range(6):
+        x, y = rng.binomial(1, 0.65, HORIZON), rng.binomial(1, 0.60, HORIZON)
+        a, b = np.cumsum(x), np.cumsum(y)
+        log_e = special.betaln(a + 1, n - a + 1) + special.betaln(b + 1, n - b + 1)
+        log_e -= special.betaln(a + b + 1, 2 * n - a - b + 1)
+        np.testing.assert_allclose(sq.running_e(x, y), np.exp(log_e), rtol=1e-9)
+        crossed = np.flatnonzero(log_e >= np.log(20))
+        stop = (crossed[0] + 1) / PER_DAY if len(crossed) else 30
+        found.append([stop, stats.ttest_ind(x, y).pvalue, len(crossed) > 0])
+    np.testing.assert_allclose(np.transpose(sq.power_study(42, 6)), found, atol=1e-9)
+
+
+def test_race_is_the_loop_over_pairs():
+    days, pairs = 20, 1200
+    got = sq.race(0.72, 0.60, 3, seed=21, days=days, chunk=2)
+    rng, c = np.random.default_rng(21), {}
+    for size in (2, 1):
+        part = sq.running_counts(rng, 0.72, 0.60, size, pairs)
+        c = {name: np.concatenate([c[name], value]) if c else value for name, value in part.items()}
+    z = {
+        "Pocock spending": sq.spending_bounds(sq.pocock(np.arange(1, days + 1) / days)),
+        "peeking daily": np.full(days, 1.959964),
+    }
+    for i in range(3):
+        stops = dict.fromkeys(("bayes", "betting", "mixture", "sequence", *z), pairs + 1)
+        for n in range(1, pairs + 1):
+            x, y = c["x"][i, :n], c["y"][i, :n]
+            a, b, d = x.sum(), y.sum(), x - y
+            p, q = (a + 1) / (n + 2), (b + 1) / (n + 2)
+            variance = (p * (1 - p) + q * (1 - q)) / n
+            mean, half = sq.pair_sequence(d.sum(), np.sum(d**2), n, pairs)
+            now = {
+                "bayes": sq.log_bayes_factor(a, b, n, n) >= np.log(20),
+                "betting": sq.betting_log_e(np.sum(d > 0), np.sum(d < 0)) >= np.log(20),
+                "mixture": sq.normal_mixture_log_e(np.mean(d), variance, 0.05) >= np.log(20),
+                "sequence": abs(mean) > half and min(a, b, n - a, n - b) >= sq.MINIMUM,
+            }
+            if n % PER_DAY == 0:
+                t = abs(stats.ttest_ind(x, y).statistic)
+                now |= {name: t >= bound[n // PER_DAY - 1] for name, bound in z.items()}
+            stops |= {name: n for name, yes in now.items() if yes and stops[name] > pairs}
+        names = ["article's Bayes factor", "betting on discordant pairs", "normal mixture", "confidence sequence", *z]
+        assert [got[name][i, 0] for name in names] == list(stops.values())
+        last = min(got["safe 2x2 test"][i, 0], pairs)
+        assert got["safe 2x2 test"][i, 1:].tolist() == [c["a"][i, last - 1], c["b"][i, last - 1]]
+    assert max(found[:, 0].min() for found in got.values()) <= pairs
+
+
+def test_the_honest_methods_keep_their_promise():
+    """1,500 experiments at a rate of .75; the others are peeking and, at middling rates, the article's."""
+    stopped = pd.Series(
+        {name: (found[:, 0] <= HORIZON).mean() for name, found in sq.race(0.75, 0.75, 1500, 99).items()}
+    )
+    assert stopped.drop("peeking daily").max() < 0.05 + 3 * 0.0056 and stopped["peeking daily"] > 0.2
+
+
 # ---- e-values whose guarantee is real
 
 
