@@ -17,7 +17,8 @@ their outcomes and of powers of them. Each arm is divided by its own users, so a
 What is fatal (the log is refused) and what is a warning (it stands in the report):
 
     outcome or covariate that is no number, time that is no time; no rows; one arm only               fatal
-    a user in several rows or in two arms; an outcome outside `bounds` (method guaranteed)            fatal
+    a user in several rows or in two arms                                                             fatal
+    method guaranteed: an outcome outside `bounds`; known outcomes not in the planned ratio           fatal
     fewer than `minimum` events in an arm at every look; an outcome that does not vary                fatal
     sample-ratio mismatch: share of an arm against the plan, always-valid p < .001                    fatal
     the share of an arm changes during the test (p < .001), unless allocation="by_look"               fatal
@@ -1142,6 +1143,12 @@ def _options(design, counts, looks, kind, cells, shares, keys, offset):
                              "state wider ones, or cap the outcome with SQL (LEAST)."))  # fmt: skip
         if shares is None:
             raise ValueError("guaranteed: needs the planned_share of the coin")
+        planned = np.array([shares[key] for key in keys])
+        if ratio_test(counts.n, planned)[1] < ALERT:  # no accept=: the method divides by the share
+            known = counts.n.sum(axis=1) / counts.n.sum()
+            found.append(say("users with a known outcome are not in the planned ratio", place=", ".join(
+                f"{k:.2%} for {p:.2%}" for k, p in zip(known, planned, strict=True)), rows=counts.n.sum(),
+                what_to_do="The guarantee rests on the coin: use another method, or find out why."))  # fmt: skip
         expected = design["expected"]
         if expected is not None and not bounds[0] <= expected <= bounds[1]:
             raise ValueError(f"expected: between the bounds {bounds[0]:g} and {bounds[1]:g}, not {expected:g}")

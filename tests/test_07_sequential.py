@@ -853,6 +853,17 @@ def test_few_events_are_refused_and_the_guaranteed_interval_is_not():
     assert answer(nobody, method="guaranteed").hi > 0
 
 
+@pytest.mark.parametrize("lost", [1.0, 0.3])
+def test_guaranteed_refuses_when_the_outcomes_of_one_arm_are_lost(lost):
+    """Assignment is as planned, but the method's coin is that of the users whose outcome is known."""
+    frame = world(50)
+    gone = (frame["arm"] == "B") & (np.random.default_rng(1).random(4000) < lost)
+    with pytest.raises(UnfitLog, match="users with a known outcome are not in the planned ratio"):
+        answer(frame.assign(y=frame["y"].where(~gone)), method="guaranteed", expected=0.3)
+    with pytest.raises(UnfitLog, match="planned ratio"):
+        answer(world(50, share=0.4), method="guaranteed", accept="ratio")
+
+
 def test_guaranteed_needs_bounds_and_keeps_to_them():
     frame = world(30, number=True, effect=1.0)
     with pytest.raises(ValueError, match="say with `bounds`"):
