@@ -25,6 +25,12 @@ values_checked AS (
     FROM your_columns
 ),
 
+counted AS ( -- no group at all: the log has no rows
+    SELECT problem, place, COUNT(*) AS row_count
+    FROM values_checked
+    GROUP BY problem, place
+),
+
 repeated AS (
     SELECT who, COUNT(*) AS times
     FROM your_columns
@@ -41,10 +47,9 @@ in_two_arms AS (
     HAVING MIN(LOWER(arm)) < MAX(LOWER(arm))
 )
 
-SELECT problem, place, COUNT(*) AS row_count
-FROM values_checked
+SELECT problem, place, row_count
+FROM counted
 WHERE problem IS NOT NULL
-GROUP BY problem, place
 
 UNION ALL
 
@@ -61,7 +66,7 @@ HAVING COUNT(*) > 0
 UNION ALL
 
 SELECT 'the log has no rows' AS problem, 'whole log' AS place, 0 AS row_count
-FROM your_columns
+FROM counted
 HAVING COUNT(*) = 0
 
 ORDER BY problem, place

@@ -923,7 +923,7 @@ def _ask(log, columns, design, arms=True):
     first = log.ask(f"SELECT COUNT(DISTINCT arm) AS arms, COUNT(DISTINCT look) AS looks FROM "
                     f"({_block(aggregate)} LIMIT 100000) AS t")  # fmt: skip
     _refuse_wild(first["arms"][0], first["looks"][0], columns)
-    return log.ask(check), log.ask(aggregate), offset, kind
+    return log.ask(check, inline=True), log.ask(aggregate), offset, kind
 
 
 def _user(log, column):

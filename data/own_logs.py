@@ -358,8 +358,14 @@ class Logs:
     def _describe(self, select):
         return self._run(f"DESCRIBE SELECT {select} FROM logs").fetchall()
 
-    def ask(self, sql):
-        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line."""
+    def ask(self, sql, inline=False):
+        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line.
+
+        inline: scan the log again wherever the query names its block `your_columns`, of which DuckDB would else keep a
+        copy in memory, as large as the log.
+        """
+        if inline:
+            sql = sql.replace("WITH your_columns AS (", "WITH your_columns AS NOT MATERIALIZED (", 1)
         try:
             return self._run(sql).df()
         except duckdb.Error as error:

@@ -168,6 +168,12 @@ def test_sums_of_squares_are_centred_where_the_mean_is_large():
         assert own_logs.centre_of(log, log.number("outcome", "z")) == 0
 
 
+def test_a_query_may_scan_the_log_again_instead_of_keeping_a_copy():
+    query = "WITH your_columns AS (\n    SELECT score AS x\n    FROM logs\n)\nSELECT * FROM your_columns AS a, your_columns AS b"
+    with Logs(FRAME) as log:
+        assert log.ask(query, inline=True).equals(log.ask(query)) and len(log.ask(query)) == 16
+
+
 def moments(frame, column="t"):
     with Logs(frame) as log:
         kind, sql, given = log.moment("time", column)
