@@ -1225,6 +1225,10 @@ def ratio_test(users, shares):
 ALERT = 0.001
 
 
+def _p(p):
+    return f"p = {p:.1g}" if p > 1e-99 else "p < 1e-99"
+
+
 def _ratio_findings(users, shares, keys, names, design):
     """Shares of the arms against the plan, and against themselves over time."""
     found, total = [], users.sum(axis=1)
@@ -1241,7 +1245,7 @@ def _ratio_findings(users, shares, keys, names, design):
             fatal = always < ALERT and "ratio" not in design["accept"]
             found.append(say(
                 f"sample-ratio mismatch: {total[worst] / total.sum():.2%} of the users are in {names[keys[worst]]}, "
-                f"{planned[worst]:.2%} were planned, p = {always if fatal else once:.1g}", place="all looks",
+                f"{planned[worst]:.2%} were planned, {_p(always if fatal else once)}", place="all looks",
                 rows=total.sum(), severity=FATAL if fatal else WARNING, what_to_do="Users are lost, or assigned "
                 "differently than you think, and the two arms are not alike: find out how, or say planned_share. If it "
                 "is harmless and you know why, accept=('ratio',)."))  # fmt: skip
@@ -1250,7 +1254,7 @@ def _ratio_findings(users, shares, keys, names, design):
         if p < ALERT:
             fatal = "allocation" not in design["accept"]
             found.append(say(
-                f"the shares of the arms change during the test, p = {p:.1g}", place="between looks",
+                f"the shares of the arms change during the test, {_p(p)}", place="between looks",
                 rows=total.sum(), severity=FATAL if fatal else WARNING, what_to_do="Then one arm has more of the late "
                 "users, and the arms differ by what changes with time: allocation='by_look' compares within looks."))  # fmt: skip
     return found
@@ -1350,7 +1354,7 @@ def _before_findings(cells, keys, names, looks, design):
             p.append(2 * stats.norm.sf(abs(mean[1] - mean[0]) / error) if error > 0 else 1.0)
     if min(p) * len(p) < ALERT:
         fatal = "before" not in design["accept"]
-        found.append(say(f"the column `before` differs between the arms, p = {min(p) * len(p):.1g}", place="all looks",
+        found.append(say(f"the column `before` differs between the arms, {_p(min(p) * len(p))}", place="all looks",
                          rows=n.sum(), severity=FATAL if fatal else WARNING, what_to_do="The treatment may have changed "
                          "it, and subtracting it would subtract the effect: take a number from before the test."))  # fmt: skip
     return found
