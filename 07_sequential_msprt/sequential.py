@@ -825,8 +825,8 @@ def _centred(sql, offset):
 
 
 def _arm_sql(expression, design):
-    """SQL for the name of an arm; a word such as "none" means a missing value only if it is not the name of an arm."""
-    names = [design["control_value"], design["treated_value"]]
+    """SQL for the name of an arm: "none" is one, and other words for a missing value are if the design names them."""
+    names = ["none", design["control_value"], design["treated_value"]]
     if isinstance(design["planned_share"], dict):
         names += list(design["planned_share"])
     kept = [m for m in own_logs.MISSING if m and m in [str(name).strip().lower() for name in names if name is not None]]

@@ -226,7 +226,7 @@ def text(expression):
 def moment(expression, kind=None):
     """SQL for a TIMESTAMP: NULL where the value is missing, or is no date and no time stamp between 1700 and 2200.
 
-    A column of time stamps with a zone becomes UTC; of an offset that is written in a text DuckDB keeps the local clock.
+    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
     kind: as for `number`. `given` tells a missing value from one that is no time.
     """
     if kind == "TIMESTAMP WITH TIME ZONE":
