@@ -852,7 +852,7 @@ def queries(columns, *, time_is=None, outcome_offset=0.0, before_offset=0.0, **d
     unit = _unit(design["look"], time_is)
     if design["delay"] is not None and design["now"] is None:
         raise ValueError("now: say up to when outcomes were recorded")
-    columns = {role: _bracketed(column) for role, column in columns.items()}
+    columns = {role: own_logs.bracketed(column) for role, column in columns.items()}
     time = columns["time"]
     block = {"arm": _arm_sql(columns["arm"], design), "given": own_logs.given(time),
              "at": own_logs.number(time) if time_is == "number" else own_logs.moment(time),
@@ -861,11 +861,6 @@ def queries(columns, *, time_is=None, outcome_offset=0.0, before_offset=0.0, **d
              "who": columns.get("user") and own_logs.text(columns["user"])}  # fmt: skip
     due = None if design["delay"] is None else _latest_due(design["delay"], design["now"], time_is)
     return _queries(block, time_is, unit, due)
-
-
-def _bracketed(column):
-    """A column's name as it is, an SQL expression in brackets."""
-    return column if column is None or re.fullmatch(r"[\w.]+|\"[^\"]*\"|`[^`]*`", str(column)) else f"({column})"
 
 
 def analyse(logs, columns, **design):

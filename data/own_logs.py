@@ -247,6 +247,11 @@ def given(expression, kind=None):
     return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
 
 
+def bracketed(column):
+    """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
+    return column if column is None or re.fullmatch(r'[\w.]+|"[^"]*"|`[^`]*`', str(column).strip()) else f"({column})"
+
+
 def fill(query, columns, source="logs"):
     """The query with its block `your_columns` made of {name: SQL expression}; `source` is what stands after FROM."""
     block = re.compile(r"WITH your_columns AS \(.*?\n\),?(?=\n)", flags=re.S)
@@ -312,6 +317,8 @@ class Logs:
     def __init__(self, logs):
         self._relation = None
         self._connection = None
+        self._text = False  # whether every column is text, as in a CSV,
+        self._typed = {}  # but for these, which an expression calculates with: {name: SQL of the number}
         if isinstance(logs, duckdb.DuckDBPyRelation):
             self._relation = logs
         else:
@@ -336,10 +343,12 @@ class Logs:
             if all(Path(file).stat().st_size == 0 for file in files):
                 raise ValueError(f"{files[0]}: an empty file")
             raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
-            raw.create_view("as_text")
+            raw.create_view("file")
             # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
             kind = "TABLE" if sum(Path(file).stat().st_size for file in files) < IN_MEMORY else "VIEW"
-            connection.execute(f"CREATE {kind} logs AS SELECT TRIM(COLUMNS(*)) FROM as_text")
+            connection.execute(f"CREATE {kind} as_text AS SELECT TRIM(COLUMNS(*)) FROM file")
+            connection.execute("CREATE VIEW logs AS FROM as_text")
+            self._text = True
         elif isinstance(logs, pd.DataFrame):
             connection.register("logs", _frame(logs))
         else:
@@ -382,9 +391,14 @@ class Logs:
         match = match or [name for name in self.columns if name.lower() == column.lower()]
         if match:
             return '"' + match[0].replace('"', '""') + '"'
+        words = self._type_columns_of(column) if self._text else {}
         try:
             self._describe(column)
         except duckdb.Error as error:
+            if words:
+                name, count = next(iter(words.items()))
+                raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
+                                 "are no numbers") from None  # fmt: skip
             if re.fullmatch(r"[\w .-]+", column):
                 close = difflib.get_close_matches(column, self.columns, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
@@ -392,6 +406,34 @@ class Logs:
             raise ValueError(f"columns[{role!r}]: {column!r} is neither a column nor SQL "
                              f"({_first_line(error)})") from None  # fmt: skip
         return f"({column})"
+
+    def _type_columns_of(self, expression):
+        """Make numbers of the text columns that an expression names, where all their values are and it wants numbers.
+
+        Returns {column: how many of its values are no numbers} of the others.
+        """
+        words = {}
+        for name in [name for name in self.columns if name not in self._typed]:
+            if not re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"])|"{re.escape(name)}"', expression, re.I):
+                continue
+            value = number('"' + name.replace('"', '""') + '"')
+            count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({value}) > 1e300")["n"][0]
+            if count:
+                words[name] = count
+                continue
+            self._typed[name] = value
+            self._view()
+            try:
+                self._describe(expression)
+            except duckdb.Error:
+                del self._typed[name]  # it is used as a text
+                self._view()
+        return words
+
+    def _view(self):
+        typed = ", ".join(f'{value} AS "{name}"' for name, value in self._typed.items())
+        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT * {f'REPLACE ({typed})' if typed else ''} "
+                                 "FROM as_text")  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""

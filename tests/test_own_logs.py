@@ -155,6 +155,18 @@ def test_odd_names_and_expressions():
     assert values(FRAME, "outcome", "done = 1") == [1, 0, 1, 0]
 
 
+def test_a_csv_can_be_calculated_with(tmp_path):
+    """Its columns are text, so that words can be counted; an expression gets numbers where all values are numbers."""
+    path = tmp_path / "log.csv"
+    path.write_text("score,code,plan\n85,01,pro\nNA,02,free\n7.5,x3,pro\n")
+    np.testing.assert_array_equal(values(path, "running", "score / 100.0"), [0.85, np.nan, 0.075])
+    np.testing.assert_array_equal(values(path, "outcome", "score >= 50"), [1, np.nan, 0])
+    np.testing.assert_array_equal(values(path, "outcome", "plan = 'pro' AND score > 10"), [1, 0, 0])
+    assert values(path, "unit", "LEFT(score, 1) || code", "text")[0] == "801"  # a text where a text is wanted
+    with pytest.raises(ValueError, match="'code / 2' cannot be calculated: 1 values of 'code' are no numbers"):
+        values(path, "running", "code / 2")
+
+
 def test_labels_keep_their_case_and_lose_their_margins():
     frame = pd.DataFrame({"unit": [" Berlin", "Köln ", "NA", None, "7"]})
     found = values(frame, "unit", "unit", "text")
