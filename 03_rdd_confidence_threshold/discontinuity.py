@@ -210,8 +210,10 @@ def _quantile(x, n, share):
 
 
 def _moments(n, s, q):
-    mean = s.sum() / n.sum()
-    return mean, np.sqrt(max((q.sum() - n.sum() * mean**2) / (n.sum() - 1), 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # sums that are too large: nan, which the callers refuse
+        mean = s.sum() / n.sum()
+        variance = (q.sum() - n.sum() * mean**2) / (n.sum() - 1)
+        return mean, np.sqrt(variance) if not variance < 0 else 0.0
 
 
 @dataclass
@@ -255,6 +257,8 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
     order = np.argsort(x[keep], kind="stable")
     x, n, y, yy, treated = (a[keep][order] for a in (x, n, y, yy, treated))
     centre, y_sd = _moments(n, y, yy) if n.sum() > 1 else (0.0, 0.0)
+    if not np.isfinite(y_sd):
+        raise ValueError("the outcome is too large for its squares to be summed")
     if not y_sd > 0:
         raise ValueError("the outcome does not vary")
     S, Q = y - n * centre, yy - 2 * centre * y + n * centre**2
@@ -554,6 +558,8 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
     """
     own_logs.check_roles(columns, *ROLES)
     design = _design(**design)
+    covariates = [own_logs.bracketed(c) for c in _listed(columns.get("covariates"))]
+    columns = {role: own_logs.bracketed(c) for role, c in columns.items() if role != "covariates" and c is not None}
     if (treated_value is None) != (control_value is None):
         raise ValueError("treated_value and control_value: give both or neither")
     outcome = own_logs.number(columns["outcome"])
@@ -562,7 +568,7 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
              "outcome": f"({outcome}) - {own_logs.literal(outcome_offset)}" if outcome_offset else outcome,
              "treated": treated, "who": columns.get("user"), "cutoff": design["cutoff"],
              "step": design["step"] or 0.0}  # fmt: skip
-    return _queries(block, [own_logs.number(c) for c in _listed(columns.get("covariates"))])
+    return _queries(block, [own_logs.number(c) for c in covariates])
 
 
 def _listed(value):
@@ -603,7 +609,7 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
         if offset:
             block["outcome"] = f"({block['outcome']}) - {own_logs.literal(offset)}"
         block["step"] = _step(log, block["x"]) if design["step"] is None else design["step"]
-        check, aggregate = (log.ask(query) for query in _queries(block, covariates))
+        check, aggregate = (log.ask(query, inline=True) for query in _queries(block, covariates))
     return _answer(check, aggregate, columns, design, offset)
 
 
@@ -631,8 +637,9 @@ def _cells(aggregate, design):
     cells = cells.groupby("x", as_index=False).sum() if cells["x"].duplicated().any() else cells.sort_values("x")
     cells = cells.reset_index(drop=True)
     distance = cells["x"] - design["cutoff"]
-    # 0.1 + 0.2 is not 0.3: what only rounding separates from the cutoff is at the cutoff
-    distance = distance.where(distance.abs() > 1e-9 * max(1.0, abs(design["cutoff"])), 0.0)
+    # 0.1 + 0.2 is not 0.3, and a 32-bit 0.7 is not 0.7: what only rounding separates from the cutoff is at the cutoff
+    rounded = (distance.abs() <= 1e-9 * max(1.0, abs(design["cutoff"]))) | (cells["x"] == np.float32(design["cutoff"]))
+    distance = distance.where(~rounded, 0.0)
     here = cells[distance == 0]
     n, d = here["n"].sum(), here["d"].sum()
     default = "treated" if design["treated_side"] == "above" else "control"

@@ -23,6 +23,7 @@ FATAL, WARNING = "fatal", "warning"
 IN_MEMORY = 50_000_000  # bytes of CSV that are read once; a larger file is read again for each query
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+MOMENTS = ("TIMESTAMP", "DATE")  # DuckDB's types of a date or time stamp
 
 
 class UnfitLog(ValueError):
@@ -163,7 +164,6 @@ def plain(expression):
 
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
-_MISSING_SQL = "(" + ", ".join(map(text_literal, MISSING)) + ")"
 
 
 def number(expression, kind=None):
@@ -182,9 +182,13 @@ def number(expression, kind=None):
                   other=f"COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), {_INFINITE})")  # fmt: skip
 
 
-def _cases(expression, *cases, other):
-    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query."""
-    missing = f"{expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL}"
+def _cases(expression, *cases, other, named=()):
+    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query.
+
+    named: texts that are values here, although they mean "missing" elsewhere (an arm that is called "none").
+    """
+    words = ", ".join(text_literal(word) for word in MISSING if word not in named)
+    missing = f"{expression} IS NULL OR {plain(expression)} IN ({words})"
     lines = [f"WHEN {when} THEN {then}" for when, then in ((missing, "NULL"), *cases)] + [f"ELSE {other}"]
     return "\n            ".join(["CASE", *lines]) + "\n        END"
 
@@ -204,18 +208,48 @@ def _spellings(value):
 def yes_no(expression, kind=None, yes=None, no=None):
     """SQL for 0 or 1: NULL where missing, something else where the value is neither.
 
-    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`.
+    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`. An
+    arm may be called "none": whoever names it means the word.
     """
     if yes is None:
         return number(expression, kind)
     ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
     return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
-                  other=_INFINITE)  # fmt: skip
+                  other=_INFINITE, named=_spellings(yes) | _spellings(no))  # fmt: skip
 
 
 def text(expression):
     """SQL for a label (a unit, a cluster, a category): trimmed text, NULL where missing; case is kept."""
     return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
+
+
+def moment(expression, kind=None):
+    """SQL for a TIMESTAMP: NULL where the value is missing, or is no date and no time stamp between 1700 and 2200.
+
+    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
+    kind: as for `number`. `given` tells a missing value from one that is no time.
+    """
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        value = f"(({expression}) AT TIME ZONE 'UTC')"
+    elif kind is not None and kind.startswith(MOMENTS):
+        value = f"CAST({expression} AS TIMESTAMP)"
+    else:
+        value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", f"THEN {value}"]
+    return "\n            ".join(lines) + "\n        END"
+
+
+def given(expression, kind=None):
+    """SQL for 1 where there is a value, of whatever kind, and 0 where it is missing. kind: as for `number`."""
+    if kind is not None and kind.startswith((*MOMENTS, *NUMBERS)):
+        value = expression if kind.startswith(MOMENTS) else number(expression, kind)
+        return f"CASE WHEN {value} IS NULL THEN 0 ELSE 1 END"
+    return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
+
+
+def bracketed(column):
+    """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
+    return column if column is None or re.fullmatch(r'[\w.]+|"[^"]*"|`[^`]*`', str(column).strip()) else f"({column})"
 
 
 def fill(query, columns, source="logs"):
@@ -283,6 +317,8 @@ class Logs:
     def __init__(self, logs):
         self._relation = None
         self._connection = None
+        self._text = False  # whether every column is text, as in a CSV,
+        self._typed = {}  # but for these, which an expression calculates with: {name: SQL of the number}
         if isinstance(logs, duckdb.DuckDBPyRelation):
             self._relation = logs
         else:
@@ -307,10 +343,12 @@ class Logs:
             if all(Path(file).stat().st_size == 0 for file in files):
                 raise ValueError(f"{files[0]}: an empty file")
             raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
-            raw.create_view("as_text")
+            raw.create_view("file")
             # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
             kind = "TABLE" if sum(Path(file).stat().st_size for file in files) < IN_MEMORY else "VIEW"
-            connection.execute(f"CREATE {kind} logs AS SELECT TRIM(COLUMNS(*)) FROM as_text")
+            connection.execute(f"CREATE {kind} as_text AS SELECT TRIM(COLUMNS(*)) FROM file")
+            connection.execute("CREATE VIEW logs AS FROM as_text")
+            self._text = True
         elif isinstance(logs, pd.DataFrame):
             connection.register("logs", _frame(logs))
         else:
@@ -333,8 +371,14 @@ class Logs:
     def _describe(self, select):
         return self._run(f"DESCRIBE SELECT {select} FROM logs").fetchall()
 
-    def ask(self, sql):
-        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line."""
+    def ask(self, sql, inline=False):
+        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line.
+
+        inline: scan the log again wherever the query names its block `your_columns`, of which DuckDB would else keep a
+        copy in memory, as large as the log.
+        """
+        if inline:
+            sql = sql.replace("WITH your_columns AS (", "WITH your_columns AS NOT MATERIALIZED (", 1)
         try:
             return self._run(sql).df()
         except duckdb.Error as error:
@@ -347,9 +391,14 @@ class Logs:
         match = match or [name for name in self.columns if name.lower() == column.lower()]
         if match:
             return '"' + match[0].replace('"', '""') + '"'
+        words = self._type_columns_of(column) if self._text else {}
         try:
             self._describe(column)
         except duckdb.Error as error:
+            if words:
+                name, count = next(iter(words.items()))
+                raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
+                                 "are no numbers") from None  # fmt: skip
             if re.fullmatch(r"[\w .-]+", column):
                 close = difflib.get_close_matches(column, self.columns, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
@@ -357,6 +406,34 @@ class Logs:
             raise ValueError(f"columns[{role!r}]: {column!r} is neither a column nor SQL "
                              f"({_first_line(error)})") from None  # fmt: skip
         return f"({column})"
+
+    def _type_columns_of(self, expression):
+        """Make numbers of the text columns that an expression names, where all their values are and it wants numbers.
+
+        Returns {column: how many of its values are no numbers} of the others.
+        """
+        words = {}
+        for name in [name for name in self.columns if name not in self._typed]:
+            if not re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"])|"{re.escape(name)}"', expression, re.I):
+                continue
+            value = number('"' + name.replace('"', '""') + '"')
+            count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({value}) > 1e300")["n"][0]
+            if count:
+                words[name] = count
+                continue
+            self._typed[name] = value
+            self._view()
+            try:
+                self._describe(expression)
+            except duckdb.Error:
+                del self._typed[name]  # it is used as a text
+                self._view()
+        return words
+
+    def _view(self):
+        typed = ", ".join(f'{value} AS "{name}"' for name, value in self._typed.items())
+        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT * {f'REPLACE ({typed})' if typed else ''} "
+                                 "FROM as_text")  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
@@ -380,7 +457,9 @@ class Logs:
         expression = self.expression(role, column)
         kind = self.kind(expression)
         if yes is not None and no is None:
-            found = self.ask(f"SELECT DISTINCT {text(expression)} AS value FROM logs LIMIT 51")["value"].dropna()
+            found = self.ask(f"SELECT DISTINCT TRIM(CAST({expression} AS STRING)) AS value FROM logs LIMIT 60")["value"]
+            missing = set(MISSING) - {"none"} - _spellings(yes)  # "none" may be an arm: the reader must say
+            found = found.dropna()[lambda v: ~v.str.lower().isin(missing)]
             others = sorted({value for value in found.str.lower() if value not in _spellings(yes)})
             if len(others) == len(set(found.str.lower())):
                 raise ValueError(f"columns[{role!r}]: no row of {column!r} is {yes!r}; its values are "
@@ -390,6 +469,27 @@ class Logs:
                                  f"values ({_some(found)}); say which one is the control")  # fmt: skip
             no = others[0]
         return yes_no(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None, yes, no)
+
+    def moment(self, role, column):
+        """("time stamp" or "number", SQL, SQL for 1 where something is given) of a column of times (see `moment`).
+
+        A column of texts is of the kind that most of its first thousand values are. Raises ValueError where the type
+        cannot be a time.
+        """
+        expression = self.expression(role, column)
+        kind = self.kind(expression)
+        if kind.startswith(MOMENTS):
+            return "time stamp", moment(expression, kind), given(expression, kind)
+        if kind.startswith(NUMBERS):
+            return "number", number(expression, kind), given(expression, kind)
+        if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
+            wanted = "a date, a time stamp or a number"
+            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
+        first = self.ask(f"SELECT COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
+                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+        if first["numbers"][0] > first["times"][0]:
+            return "number", number(expression), given(expression)
+        return "time stamp", moment(expression), given(expression)
 
     def text(self, role, column):
         """SQL for a column of labels (see `text`)."""
@@ -419,5 +519,6 @@ def centre_of(logs, expression):
                      "WHERE v IS NOT NULL AND ABS(v) < 1e300 LIMIT 1000")["v"].to_numpy(float)  # fmt: skip
     if len(first) == 0:
         return 0.0
-    mean, spread = first.mean(), first.std()
+    with np.errstate(over="ignore"):
+        mean, spread = first.mean(), first.std()
     return float(f"{mean:.6g}") if abs(mean) > 100 * spread and abs(mean) > 100 else 0.0
