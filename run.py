@@ -319,7 +319,7 @@ def _harvest(space, path, limit=20_000_000):
 
     class Limited(io.BytesIO):
         def write(self, data):
-            if self.tell() + len(data) > limit:
+            if self.tell() + memoryview(data).nbytes > limit:
                 raise OverflowError
             return super().write(data)
 
