@@ -1,0 +1,139 @@
+"""What all tests share: the published dataset, kernels that are free of the reader, one execution of each notebook.
+
+Strict nbval (see pyproject.toml) executes every notebook once. When its last cell has passed, the kernel hands over its
+variables (`notebook_tools.namespace` returns them) and the figures it drew, and the stored figures are put back: under
+another matplotlib they differ by a pixel. With several workers, all tests that need an executed notebook run after its
+cells, in the same worker: those with an argument `notebook` do so by themselves.
+
+pytest --folder 03    only the notebooks of folder 03 and the tests about it (make test-03)
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import notebook_tools
+import pytest
+
+import run
+
+
+def pytest_addoption(parser):
+    parser.addoption("--folder", action="append", metavar="NN", help="only the folder with this number, and its tests")
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        return  # the controller has done it
+    there = sorted({folder.name[:2] for folder in run.folders()})
+    for number in config.getoption("--folder") or ():
+        if number not in there:
+            raise pytest.UsageError(f"--folder {number}: no folder begins with {number}_; there are {', '.join(there)}")
+    import generate_data
+
+    if not generate_data.DATASET.exists():
+        generate_data.write_logs()
+    if not generate_data.is_published():
+        pytest.exit(
+            f"{generate_data.DATASET} is not the published dataset, which the stored outputs belong to. "
+            "Write it again: python data/generate_data.py",
+            returncode=2,
+        )
+    environment = run.reader_free(os.environ)
+    run.build_font_cache(environment)
+    os.environ.clear()
+    os.environ.update(environment)  # workers and kernels inherit it
+    os.environ["STORED_FIGURES"] = tempfile.mkdtemp()
+    for folder in run.folders():
+        if (folder / "figures").is_dir():
+            shutil.copytree(folder / "figures", Path(os.environ["STORED_FIGURES"], folder.name))
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput") or "STORED_FIGURES" not in os.environ:
+        return
+    notebook_tools.put_back_interrupted()
+    shutil.rmtree(os.environ.pop("STORED_FIGURES"))
+
+
+# ---- which tests, where
+
+
+def numbers(item):
+    """Numbers of the folders that a test is about: of its file, and of its parameters ("03", a path in a folder)."""
+    callspec = getattr(item, "callspec", None)
+    about = {re.match(r"(?:test_)?(\d\d)_", part) for part in (item.path.name, item.path.parent.name)}
+    for value in callspec.params.values() if callspec else ():
+        if isinstance(value, Path):
+            about |= {re.match(r"(\d\d)(?:_|\.|$)", part) for part in value.parts[-2:]}
+        elif isinstance(value, str):
+            about.add(re.fullmatch(r"(\d\d)", value))
+    return {match[1] for match in about if match}
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With --folder, do not even import what is about another folder."""
+    chosen = config.getoption("--folder")
+    number = re.match(r"(?:test_)?(\d\d)_", collection_path.name)
+    return True if chosen and number and number[1] not in chosen else None
+
+
+def is_cell(item):
+    return type(item).__name__ == "IPyNbCell"
+
+
+def notebook_of(item):
+    """The notebook that a test needs executed, or None."""
+    return item.path if is_cell(item) else getattr(item, "callspec", None) and item.callspec.params.get("notebook")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config, items):
+    if chosen := config.getoption("--folder"):
+        kept = [item for item in items if numbers(item) & set(chosen)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+    seconds = {folder.name: 0 for folder in run.folders()}
+    for notebook in run.executed_notebooks():
+        seconds[notebook.parent.name] += run.expected_seconds(notebook)
+    place = {}
+    for item in items:
+        notebook = notebook_of(item)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(notebook.parent.name if notebook else item.path.stem))
+        group = item.get_closest_marker("xdist_group").args[0]
+        place[item] = (-seconds.get(group, 0), group, not is_cell(item))  # the longest first; in it, the cells
+    items.sort(key=place.get)
+
+
+# ---- each notebook is executed once
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if is_cell(item) and not hasattr(item.parent, "passed"):
+        item.parent.passed = 0
+        notebook_tools.begin_drawing(item.path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if is_cell(item) and report.when == "call":
+        item.parent.passed += report.passed or report.skipped
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)  # while the kernel is alive
+def pytest_runtest_teardown(item, nextitem):
+    if not is_cell(item) or (nextitem is not None and nextitem.parent is item.parent):
+        return
+    notebook, cells = item.path, [cell for cell in item.parent.nb.cells if cell.cell_type == "code"]
+    if item.parent.passed == len(cells):
+        with notebook_tools.harvesting(notebook) as path:
+            kernel = item.parent.kernel
+            kernel.await_reply(kernel.execute_cell_input(run.harvest(path)), timeout=60)
+    notebook_tools.end_drawing(notebook)
+
