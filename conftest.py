@@ -2,8 +2,8 @@
 
 Strict nbval (see pyproject.toml) executes every notebook once. When its last cell has passed, the kernel hands over its
 variables (`notebook_tools.namespace` returns them) and the figures it drew, and the stored figures are put back: under
-another matplotlib they differ by a pixel. With several workers, all tests that need an executed notebook run after its
-cells, in the same worker: those with an argument `notebook` do so by themselves.
+another matplotlib they differ by a pixel. Tests that need an executed notebook run after its cells, in the same worker:
+all that have the notebook's name in their id, as in test_draws_its_figures[psm_demo].
 
 pytest --folder 03    only the notebooks of folder 03 and the tests about it (make test-03)
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import notebook_tools
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import run
 
@@ -80,32 +81,52 @@ def pytest_ignore_collect(collection_path, config):
     return True if chosen and number and number[1] not in chosen else None
 
 
+STEMS = {path.stem: path.parent.name for path in run.executed_notebooks()}
+SECONDS = dict.fromkeys(STEMS.values(), 0.0)  # {folder: expected seconds of its notebooks}
+for _notebook in run.executed_notebooks():
+    SECONDS[_notebook.parent.name] += run.expected_seconds(_notebook)
+
+
+def group_of(nodeid):
+    """The tests of a group run in one worker, in order: a folder's notebooks and what needs them; else a file's."""
+    file, _, test = nodeid.partition("::")
+    folder = Path(file).parent.name
+    if folder in SECONDS:
+        return folder
+    stem = next((part for part in re.split(r"[\[\]-]", test) if part in STEMS), None)
+    if Path(file).name == "test_other_data.py":
+        return f"{file} {stem}"  # runs a mirror of its own each time
+    return STEMS.get(stem, file)
+
+
+class Groups(LoadScopeScheduling):
+    """Gives a worker that has nothing left to do the next group."""
+
+    def _split_scope(self, nodeid):
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Groups(config, log)
+
+
 def is_cell(item):
     return type(item).__name__ == "IPyNbCell"
 
 
-def notebook_of(item):
-    """The notebook that a test needs executed, or None."""
-    return item.path if is_cell(item) else getattr(item, "callspec", None) and item.callspec.params.get("notebook")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if chosen := config.getoption("--folder"):
         kept = [item for item in items if numbers(item) & set(chosen)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
-    seconds = {folder.name: 0 for folder in run.folders()}
-    for notebook in run.executed_notebooks():
-        seconds[notebook.parent.name] += run.expected_seconds(notebook)
-    place = {}
-    for item in items:
-        notebook = notebook_of(item)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(notebook.parent.name if notebook else item.path.stem))
-        group = item.get_closest_marker("xdist_group").args[0]
-        place[item] = (-seconds.get(group, 0), group, not is_cell(item))  # the longest first; in it, the cells
-    items.sort(key=place.get)
+
+    def place(item):  # the longest group first; in it, the cells
+        group = group_of(item.nodeid)
+        return -SECONDS.get(group, 0), group, not is_cell(item)
+
+    items.sort(key=place)
 
 
 # ---- each notebook is executed once
@@ -136,4 +157,3 @@ def pytest_runtest_teardown(item, nextitem):
             kernel = item.parent.kernel
             kernel.await_reply(kernel.execute_cell_input(run.harvest(path)), timeout=60)
     notebook_tools.end_drawing(notebook)
-
