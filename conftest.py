@@ -3,7 +3,7 @@
 Strict nbval (see pyproject.toml) executes every notebook once. When its last cell has passed, the kernel hands over its
 variables (`notebook_tools.namespace` returns them) and the figures it drew, and the stored figures are put back: under
 another matplotlib they differ by a pixel. Tests that need an executed notebook run after its cells, in the same worker:
-all that have the notebook's name in their id, as in test_draws_its_figures[psm_demo].
+all that have its name, or its folder's, in their id, as in test_draws_the_figures_that_are_stored[psm_demo].
 
 pytest --folder 03    only the notebooks of folder 03 and the tests about it (make test-03)
 """
@@ -11,6 +11,7 @@ pytest --folder 03    only the notebooks of folder 03 and the tests about it (ma
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 import run
+
+sys.path += [str(folder) for folder in run.folders()]  # tests import the tools beside the notebooks
 
 
 def pytest_addoption(parser):
@@ -93,10 +96,11 @@ def group_of(nodeid):
     folder = Path(file).parent.name
     if folder in SECONDS:
         return folder
-    stem = next((part for part in re.split(r"[\[\]-]", test) if part in STEMS), None)
+    named = re.findall(r"\w+", test.partition("[")[2])
+    about = next((STEMS.get(part, part) for part in named if part in STEMS or part in SECONDS), None)
     if Path(file).name == "test_other_data.py":
-        return f"{file} {stem}"  # runs a mirror of its own each time
-    return STEMS.get(stem, file)
+        return f"{file} {about}"  # runs a mirror of its own each time
+    return about or file
 
 
 class Groups(LoadScopeScheduling):

@@ -1,17 +1,41 @@
--- All that notebook 03 needs of a log with one row per user (table `logs`).
--- A row of the result is one value of the running variable: its users, and how many of them completed the task.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- All that a regression discontinuity needs of a log with one row per user (table `logs`).
+-- A row of the result is one value of the running variable (or one cell of it, where `step` is above 0): its rows, and
+-- the sums of their outcomes and treatments. Partial results, of two shards say, add up.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of discontinuity.py writes it for you
     SELECT
-        ROUND(query_confidence, 4) AS confidence, -- the running variable; many users must share a value
-        task_completed AS completed -- the outcome, 0 or 1
+        query_confidence AS x, -- the running variable: NULL where missing
+        task_completed AS outcome, -- a number: NULL where missing
+        routed_to_premium AS treated, -- 0 or 1; NULL in every row if the log has no such column
+        1 AS treated_needed, -- 1: leave out rows whose treatment is missing
+        0.85 AS cutoff,
+        0 AS step -- width of a cell; 0: one cell for each value
     FROM logs
+),
+
+usable AS (
+    SELECT
+        *,
+        CASE
+            WHEN step = 0 OR x = cutoff THEN x -- the cutoff is a cell of its own, whichever side it belongs to
+            ELSE cutoff + (FLOOR((x - cutoff) / step) + 0.5) * step -- no cell crosses the cutoff
+        END AS cell,
+        CASE
+            WHEN outcome IS NOT NULL AND ABS(outcome) < 1e300 AND (treated_needed = 0 OR treated IN (0, 1)) THEN 1
+            ELSE 0
+        END AS used
+    FROM your_columns
+    WHERE x IS NOT NULL AND ABS(x) < 1e300 -- check.sql counts the others
 )
 
 SELECT
-    confidence,
-    COUNT(*) AS users,
-    CAST(SUM(completed) AS BIGINT) AS completions
-FROM your_columns
-WHERE completed IS NOT NULL AND confidence IS NOT NULL -- check.sql counts the others
-GROUP BY confidence
-ORDER BY confidence
+    CASE WHEN MIN(x) = MAX(x) THEN MIN(x) ELSE AVG(x) END AS x,
+    COUNT(*) AS rows_in_cell,
+    SUM(used) AS n,
+    SUM(CASE WHEN used = 1 THEN outcome ELSE 0 END) AS y,
+    SUM(CASE WHEN used = 1 THEN outcome * outcome ELSE 0 END) AS yy,
+    SUM(CASE WHEN used = 1 AND treated = 1 THEN 1 ELSE 0 END) AS d,
+    SUM(CASE WHEN used = 1 AND treated = 1 THEN outcome ELSE 0 END) AS dy
+    -- covariates that must not jump: queries() puts their sums here
+FROM usable
+GROUP BY cell
+ORDER BY cell

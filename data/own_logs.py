@@ -1,0 +1,423 @@
+"""What the tools of notebooks 02 to 07 share: reading a log of any kind, filling the queries, and saying what is wrong.
+
+A tool (`03_.../discontinuity.py` and its like) answers with the right number or refuses. This module holds what does
+not depend on the design: `Logs` opens CSV, Parquet, a DataFrame or a DuckDB relation; `number`, `yes_no` and `text`
+turn a reader's column into SQL that can be trusted; `fill` puts those into the block `your_columns` of a query;
+`problem_table` and `refuse` say in one line for each problem what is wrong, where, for how many rows and what to do.
+
+In every query a NULL means *missing* and an infinite value means *there is something, but it is no finite number*:
+that is how a word in a column of numbers is counted instead of crashing.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "nat")  # texts that mean "missing", in any case
+FATAL, WARNING = "fatal", "warning"
+IN_MEMORY = 50_000_000  # bytes of CSV that are read once; a larger file is read again for each query
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+           "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+
+
+class UnfitLog(ValueError):
+    """The log cannot give the right number. The message is one line for each fatal problem.
+
+    `problems` is the table behind it (see `problem_table`).
+    """
+
+    def __init__(self, message, problems=None):
+        super().__init__(message)
+        self.problems = problem_table([]) if problems is None else problems
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What `analyse` returns in every tool; a tool adds `figure()`, `report()` and what else its design has.
+
+    estimate, standard_error, lo, hi: in the outcome's own unit; level: of the interval, 0.95 for 95 %.
+    method, estimand: sentences: how it was computed, and whose effect on what it is.
+    n: dict of counts (rows, and what else the design counts). problems: what was found and was not fatal.
+    table: the aggregate that the estimate was computed from.
+    """
+
+    estimate: float
+    standard_error: float
+    lo: float
+    hi: float
+    level: float
+    method: str
+    estimand: str
+    n: dict
+    problems: pd.DataFrame
+    table: pd.DataFrame
+
+    def warnings(self):
+        """What was found and was not fatal, as sentences for a report; "" where nothing was."""
+        found = self.problems.groupby("problem", sort=False)["rows"].sum(min_count=1)
+        return " ".join(f"Warning: {problem}{'' if pd.isna(rows) else f' ({int(rows):,} rows)'}."
+                        for problem, rows in found.items())  # fmt: skip
+
+
+# ---- problems
+
+
+def problem_table(rows):
+    """A DataFrame with problem, place, rows, severity, what_to_do from tuples of these five, worst first."""
+    table = pd.DataFrame(rows, columns=["problem", "place", "rows", "severity", "what_to_do"])
+    return table.sort_values("severity", kind="stable", ignore_index=True)  # "fatal" comes before "warning"
+
+
+def lines(problems):
+    """One line for each problem: what, where, how many rows, what to do."""
+    found = []
+    for row in problems.itertuples():
+        count = "" if pd.isna(row.rows) else f": {int(row.rows):,} {'row' if row.rows == 1 else 'rows'}"
+        found.append(f"{row.problem} ({row.place}){count}. {row.what_to_do}")
+    return found
+
+
+def refuse(problems):
+    """Raise UnfitLog when a problem of the table is fatal."""
+    fatal = problems[problems["severity"] == FATAL]
+    if len(fatal):
+        raise UnfitLog("\n".join(lines(fatal)), problems)
+
+
+def say(problem, *, place="whole log", rows=np.nan, severity=FATAL, what_to_do=""):
+    """One row for `problem_table`."""
+    return problem, place, rows, severity, what_to_do
+
+
+def named(found, meanings):
+    """Rows for `problem_table` from the result of a check.sql (problem, place, row_count) and what each means.
+
+    meanings: {problem: (severity, what to do)}; every problem that a query can return must be in it.
+    """
+    found = found.rename(columns=str.lower)
+    return [(row.problem, row.place, int(row.row_count), *meanings[row.problem]) for row in found.itertuples()]
+
+
+# ---- the reader's arguments
+
+
+def check_roles(columns, needed, optional=()):
+    """Raise ValueError, in one line, unless `columns` maps the roles of this design to names or SQL expressions."""
+    if not isinstance(columns, dict):
+        raise ValueError(f"columns: a dict from role to column name, with the roles {', '.join(needed)}")
+    known = (*needed, *optional)
+    for role in columns:
+        if role not in known:
+            close = difflib.get_close_matches(str(role), known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the roles are {', '.join(known)}"
+            raise ValueError(f"columns: {role!r} is no role of this design{hint}")
+    missing = [role for role in needed if columns.get(role) in (None, "", [], ())]
+    if missing:
+        raise ValueError(f"columns: say which column is {' and which is '.join(repr(role) for role in missing)}")
+
+
+def check_choice(name, value, choices):
+    """Raise ValueError, in one line, unless value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name}: {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}, not {value!r}")
+
+
+def check_number(name, value, *, above=None, at_least=None, below=None, whole=False):
+    """Raise ValueError, in one line, unless value is a finite number in the range; return it as float (or int)."""
+    try:
+        ok = not isinstance(value, (bool, np.bool_, str)) and np.isfinite(float(value))
+    except (TypeError, ValueError):
+        ok = False
+    wanted = "a whole number" if whole else "a number"
+    limits = [f"above {above}" if above is not None else "", f"of at least {at_least}" if at_least is not None else "",
+              f"below {below}" if below is not None else ""]  # fmt: skip
+    limits = " and ".join(limit for limit in limits if limit)
+    ok = ok and (above is None or value > above) and (at_least is None or value >= at_least)
+    ok = ok and (below is None or value < below) and (not whole or float(value).is_integer())
+    if not ok:
+        raise ValueError(f"{name}: {wanted}{' ' + limits if limits else ''}, not {value!r}")
+    return int(value) if whole else float(value)
+
+
+# ---- SQL for a reader's column
+
+
+def literal(number):
+    """A number as SQL that DuckDB and Spark read as the same double."""
+    return f"CAST({float(number)!r} AS DOUBLE)"
+
+
+def text_literal(text):
+    """A text as SQL; a single quote is doubled, which both engines read."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def plain(expression):
+    """SQL for the text of a value: trimmed, in lower case."""
+    return f"LOWER(TRIM(CAST({expression} AS STRING)))"
+
+
+_INFINITE = "CAST('Infinity' AS DOUBLE)"
+_MISSING_SQL = "(" + ", ".join(map(text_literal, MISSING)) + ")"
+
+
+def number(expression, kind=None):
+    """SQL for a DOUBLE: NULL where the value is missing, infinite where it is no finite number.
+
+    expression: SQL in the reader's columns. kind: its DuckDB type where that is known, which makes the query faster;
+    None gives the form that works for every type, in every engine.
+    """
+    if kind in ("FLOAT", "DOUBLE"):
+        # A 32-bit 0.7 is 0.699999988 as a double; through its text it is 0.7 again, on the right side of a cutoff.
+        value = f"CAST(CAST({expression} AS STRING) AS DOUBLE)" if kind == "FLOAT" else expression
+        return f"CASE WHEN ISNAN({expression}) THEN NULL ELSE {value} END"
+    if kind is not None and (kind == "BOOLEAN" or kind.startswith(NUMBERS)):
+        return f"CAST({expression} AS DOUBLE)"
+    return _cases(expression, (f"{plain(expression)} = 'true'", "1e0"), (f"{plain(expression)} = 'false'", "0e0"),
+                  other=f"COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), {_INFINITE})")  # fmt: skip
+
+
+def _cases(expression, *cases, other):
+    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query."""
+    missing = f"{expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL}"
+    lines = [f"WHEN {when} THEN {then}" for when, then in ((missing, "NULL"), *cases)] + [f"ELSE {other}"]
+    return "\n            ".join(["CASE", *lines]) + "\n        END"
+
+
+def _spellings(value):
+    """The texts, in lower case, that a value may have in a log: 2 is '2' or '2.0', True is 'true', '1' or '1.0'."""
+    texts = {str(value).strip().lower()}
+    if isinstance(value, (bool, np.bool_)):
+        texts |= {str(int(value)), str(float(value))}
+    try:
+        texts |= {number_text(float(value)), str(float(value))}
+    except (TypeError, ValueError):
+        pass
+    return texts
+
+
+def yes_no(expression, kind=None, yes=None, no=None):
+    """SQL for 0 or 1: NULL where missing, something else where the value is neither.
+
+    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`.
+    """
+    if yes is None:
+        return number(expression, kind)
+    ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
+    return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
+                  other=_INFINITE)  # fmt: skip
+
+
+def text(expression):
+    """SQL for a label (a unit, a cluster, a category): trimmed text, NULL where missing; case is kept."""
+    return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
+
+
+def fill(query, columns, source="logs"):
+    """The query with its block `your_columns` made of {name: SQL expression}; `source` is what stands after FROM."""
+    block = re.compile(r"WITH your_columns AS \(.*?\n\),?(?=\n)", flags=re.S)
+    if not block.search(query):
+        raise ValueError("the query has no block `WITH your_columns AS ( ... )`")
+    more = block.search(query)[0].endswith(",")
+    select = ",\n".join(f"        {expression} AS {name}" for name, expression in columns.items())
+    filled = f"WITH your_columns AS (\n    SELECT\n{select}\n    FROM {source}\n)" + ("," if more else "")
+    return block.sub(lambda _: filled, query, count=1)
+
+
+# ---- reading
+
+
+def _files(path):
+    """The files that a path or glob means, and their kind ("csv" or "parquet")."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".parquet")
+        files = files or sorted(p for p in path.rglob("*") if p.name.lower().endswith((".csv", ".csv.gz")))
+        if not files:
+            raise FileNotFoundError(f"{path}: a folder without .parquet or .csv files")
+    elif path.exists():
+        files = [path]
+    else:
+        parts = path.parts
+        first = next((k for k, part in enumerate(parts) if re.search(r"[*?\[]", part)), None)
+        if first is None:
+            raise FileNotFoundError(f"{path}: no such file")
+        files = sorted(Path(*parts[:first]).glob(str(Path(*parts[first:]))))
+        if not files:
+            raise FileNotFoundError(f"{path}: no file matches")
+    kinds = {"parquet" if p.suffix.lower() == ".parquet" else "csv" for p in files}
+    if len(kinds) > 1:
+        raise ValueError(f"{path}: .parquet and .csv files together; name one kind")
+    return [str(p) for p in files], kinds.pop()
+
+
+def _frame(frame):
+    """A DataFrame as DuckDB can read it: column names are texts, mixed columns are texts."""
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"logs: two columns are called {', '.join(map(repr, twice))}; rename one")
+    frame = frame.set_axis(names, axis=1).reset_index(drop=True)
+    for name in names:
+        if frame[name].dtype == object:
+            frame[name] = frame[name].map(str, na_action="ignore").astype("string")
+    return frame
+
+
+class Logs:
+    """A log, opened: `with Logs(path_or_frame) as logs: logs.ask("SELECT ... FROM logs")`.
+
+    logs: path or glob (.csv, .csv.gz, .parquet, or a folder of them), a DataFrame (or another table that DuckDB
+    reads), or a DuckDB relation. A CSV is read as text, so that a word in a column of numbers can be counted; the
+    types of several Parquet files are unified by column name, to the wider type. Nothing larger than 50 MB is copied
+    into memory.
+
+    Raises FileNotFoundError or ValueError, in one line, for a log that cannot be read.
+    """
+
+    def __init__(self, logs):
+        self._relation = None
+        self._connection = None
+        if isinstance(logs, duckdb.DuckDBPyRelation):
+            self._relation = logs
+        else:
+            self._connection = duckdb.connect()
+            try:
+                self._register(logs)
+            except duckdb.Error as error:
+                self._connection.close()
+                raise ValueError(f"logs: cannot be read ({_first_line(error)})") from None
+            except BaseException:
+                self._connection.close()
+                raise
+        self.columns = [row[0] for row in self._describe("*")]
+
+    def _register(self, logs):
+        connection = self._connection
+        if isinstance(logs, (str, Path)):
+            files, kind = _files(logs)
+            if kind == "parquet":
+                connection.read_parquet(files, union_by_name=True).create_view("logs")
+                return
+            if all(Path(file).stat().st_size == 0 for file in files):
+                raise ValueError(f"{files[0]}: an empty file")
+            raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
+            raw.create_view("as_text")
+            # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
+            kind = "TABLE" if sum(Path(file).stat().st_size for file in files) < IN_MEMORY else "VIEW"
+            connection.execute(f"CREATE {kind} logs AS SELECT TRIM(COLUMNS(*)) FROM as_text")
+        elif isinstance(logs, pd.DataFrame):
+            connection.register("logs", _frame(logs))
+        else:
+            try:
+                connection.register("logs", logs)
+            except duckdb.Error:
+                wanted = "a path, a DataFrame or a DuckDB relation"
+                raise ValueError(f"logs: {wanted}, not {type(logs).__name__}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self, sql):
+        return self._connection.sql(sql) if self._relation is None else self._relation.query("logs", sql)
+
+    def _describe(self, select):
+        return self._run(f"DESCRIBE SELECT {select} FROM logs").fetchall()
+
+    def ask(self, sql):
+        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line."""
+        try:
+            return self._run(sql).df()
+        except duckdb.Error as error:
+            raise ValueError(f"the logs do not fit the query: {_first_line(error)}") from None
+
+    def expression(self, role, column):
+        """SQL for a reader's column: its quoted name, or the expression as it stands. Raises ValueError if neither."""
+        column = str(column)
+        match = [name for name in self.columns if name == column]
+        match = match or [name for name in self.columns if name.lower() == column.lower()]
+        if match:
+            return '"' + match[0].replace('"', '""') + '"'
+        try:
+            self._describe(column)
+        except duckdb.Error as error:
+            if re.fullmatch(r"[\w .-]+", column):
+                close = difflib.get_close_matches(column, self.columns, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
+                raise ValueError(f"columns[{role!r}]: {column!r} is not in the log; {hint}") from None
+            raise ValueError(f"columns[{role!r}]: {column!r} is neither a column nor SQL "
+                             f"({_first_line(error)})") from None  # fmt: skip
+        return f"({column})"
+
+    def kind(self, expression):
+        """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
+        return str(self._describe(f"{expression} AS value")[0][1])
+
+    def number(self, role, column):
+        """SQL for a column of numbers (see `number`). Raises ValueError for dates and the like."""
+        expression = self.expression(role, column)
+        kind = self.kind(expression)
+        if not (kind.startswith((*NUMBERS, "VARCHAR", "ENUM", "BOOLEAN", "JSON")) or kind in ('"NULL"', "NULL")):
+            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and a number is needed; "
+                             "an SQL expression can turn it into one")  # fmt: skip
+        return number(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None)
+
+    def yes_no(self, role, column, yes=None, no=None):
+        """SQL for a column of two values (see `yes_no`).
+
+        yes: the value that means "treated"; no: the other one, None where the column has just two values. Raises
+        ValueError, naming the values, where that leaves doubt.
+        """
+        expression = self.expression(role, column)
+        kind = self.kind(expression)
+        if yes is not None and no is None:
+            found = self.ask(f"SELECT DISTINCT {text(expression)} AS value FROM logs LIMIT 51")["value"].dropna()
+            others = sorted({value for value in found.str.lower() if value not in _spellings(yes)})
+            if len(others) == len(set(found.str.lower())):
+                raise ValueError(f"columns[{role!r}]: no row of {column!r} is {yes!r}; its values are "
+                                 f"{_some(found)}")  # fmt: skip
+            if len(others) != 1:
+                raise ValueError(f"columns[{role!r}]: {column!r} has {len(found) if len(found) <= 50 else 'over 50'} "
+                                 f"values ({_some(found)}); say which one is the control")  # fmt: skip
+            no = others[0]
+        return yes_no(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None, yes, no)
+
+    def text(self, role, column):
+        """SQL for a column of labels (see `text`)."""
+        return text(self.expression(role, column))
+
+
+def number_text(value):
+    """A number as the text that DuckDB makes of it: 1 for 1, 1.5 for 1.5."""
+    return str(int(value)) if float(value).is_integer() else str(float(value))
+
+
+def _some(values):
+    values = sorted(map(str, values))
+    return ", ".join(map(repr, values[:6])) + (", ..." if len(values) > 6 else "")
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0].removeprefix("Binder Error: ").removeprefix("Parser Error: ")
+
+
+def centre_of(logs, expression):
+    """A constant near the mean of a column whose mean is large against its spread, else 0.
+
+    Sums of squares around it keep their digits; the constant is taken from the first rows, any will do.
+    """
+    first = logs.ask(f"SELECT v FROM (SELECT {expression} AS v FROM logs) AS t "
+                     "WHERE v IS NOT NULL AND ABS(v) < 1e300 LIMIT 1000")["v"].to_numpy(float)  # fmt: skip
+    if len(first) == 0:
+        return 0.0
+    mean, spread = first.mean(), first.std()
+    return float(f"{mean:.6g}") if abs(mean) > 100 * spread and abs(mean) > 100 else 0.0
