@@ -14,7 +14,8 @@ import run
 
 FIRST_EDITION = {"01", "02", "03", "04", "05", "06", "07"}  # notebooks without claims yet: to shrink to nothing
 DRIVER = f"""
-import runpy, sys
+import os, runpy, sys
+sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it
 space = runpy.run_path(sys.argv[1], run_name="__main__")
 {run.HARVEST}
 _harvest(space, sys.argv[2])
