@@ -161,3 +161,21 @@ def pytest_runtest_teardown(item, nextitem):
             kernel = item.parent.kernel
             kernel.await_reply(kernel.execute_cell_input(run.harvest(path)), timeout=60)
     notebook_tools.end_drawing(notebook)
+
+
+# ---- a small series
+
+
+@pytest.fixture
+def series(tmp_path, monkeypatch):
+    """A folder to be the series: what run.py reads, a dataset, and no notebook yet."""
+    for name in ("run.py", "requirements.txt", "constraints.txt", "data/generate_data.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(run.ROOT / name, tmp_path / name)
+    shutil.copy(run.ROOT / "data" / "synthetic_llm_logs.csv", tmp_path / "data")
+    (tmp_path / ".results").mkdir()
+    if (run.NAMESPACES / "reader_free").exists():  # the cache of fonts, at least
+        shutil.copytree(run.NAMESPACES / "reader_free", tmp_path / ".results" / "reader_free")
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "NAMESPACES", tmp_path / ".results")
+    return tmp_path

@@ -6,6 +6,7 @@ Each fault that was ever found has a test here that is named after it.
 import base64
 import errno
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -31,21 +32,6 @@ LEDGER = "id,published,verdict,note\na,0.5,reproduced,\nb,7%,reproduced,\n"
 RED_DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
-
-
-@pytest.fixture
-def series(tmp_path, monkeypatch):
-    """A folder to be the series: what run.py reads, a dataset, and no notebook yet."""
-    for name in ("run.py", "requirements.txt", "constraints.txt", "data/generate_data.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(run.ROOT / name, tmp_path / name)
-    shutil.copy(run.ROOT / "data" / "synthetic_llm_logs.csv", tmp_path / "data")
-    (tmp_path / ".results").mkdir()
-    if (run.NAMESPACES / "reader_free").exists():  # the cache of fonts, at least
-        shutil.copytree(run.NAMESPACES / "reader_free", tmp_path / ".results" / "reader_free")
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "NAMESPACES", tmp_path / ".results")
-    return tmp_path
 
 
 def write(series, name, *sources):
@@ -654,10 +640,10 @@ def test_tables_and_exit_status(series, capsys):
 
 
 def test_data_are_written_if_missing_and_a_full_disk_is_named(series, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(series / "data")
-    monkeypatch.delitem(sys.modules, "generate_data", raising=False)
-    import generate_data
-
+    spec = importlib.util.spec_from_file_location("generate_data", series / "data" / "generate_data.py")
+    generate_data = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "generate_data", generate_data)
+    spec.loader.exec_module(generate_data)
     write(series, "08_small/small_demo.ipynb", FOUND)
     monkeypatch.setattr(run, "run_notebooks", lambda *_: {})
     digest = hashlib.sha256(generate_data.DATASET.read_bytes()).hexdigest()
