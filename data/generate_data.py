@@ -387,7 +387,7 @@ def _check_text(path, raw):
         return
     last = raw[raw.rfind(b"\n") + 1 :].decode("utf-8", errors="replace")
     columns, values = (next(csv.reader([line]), []) for line in (header, last))
-    if len(values) != len(columns) or not values[-1]:
+    if not values or len(values) != len(columns) or not values[-1]:
         raise ValueError(f"{path}: ends in the middle of a row (truncated, or not a CSV). {AGAIN}")
 
 

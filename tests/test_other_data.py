@@ -51,8 +51,9 @@ def run_copy(notebook, folder, **parameters):
 
 
 @each_tutorial
-@pytest.mark.parametrize("seed, n_users", [(43, 50_000), (44, 20_000)])
-def test_runs_on_another_dataset(notebook, seed, n_users, tmp_path):
+def test_runs_on_another_dataset(notebook, tmp_path):
+    """Of another seed and another size at once; what assumes either of the published ones fails."""
+    seed, n_users = 44, 20_000
     data = tmp_path / "other.csv"
     write_logs(data, seed, n_users)
     text, found = run_copy(notebook, tmp_path, DATA=path_of(data))
