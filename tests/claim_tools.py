@@ -45,6 +45,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "data"), str(ROOT / "tests")]  # for a start as a script
+sys.path += sorted(map(str, ROOT.glob("[0-9][0-9]_*")))  # a notebook keeps objects of its tool
 import notebook_tools  # noqa: E402
 
 HELD_DIRECTIONS = 0.8
