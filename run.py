@@ -3,7 +3,7 @@
 python run.py                 data if missing, every notebook that has changed since it was last run here, scoreboard
 python run.py 03 05           the same for the notebooks of these folders
 python run.py --all           every notebook, changed or not
-python run.py --write-tables  the same as without, then renew the table of results in README.md
+python run.py --write-tables  then renew the table of results in README.md; `run.py 03 --write-tables`: only that row
 python run.py --sync          bring notebooks and their mirrors (.ipynb and .py) in line, and nothing else
 
 A notebook is every .ipynb in a folder whose name begins with two digits. The name of a tutorial ends in _demo; it hands
@@ -835,14 +835,20 @@ def promised_seconds(notebook):
     return int(found[1])
 
 
-def results_table(results):
-    """README.md's table of notebooks, Markdown; the run time is the one that the notebook promises."""
+def results_table(results, page=""):
+    """README.md's table of notebooks, Markdown; the run time is the one that the notebook promises.
+
+    A tutorial without a result keeps the row that it has in `page`, the README as it is.
+    """
     lines = [
         "| | decision | method | naive | estimate [95 %] | truth | run time |",
         "|---|---|---|---|---|---|---|",
     ]
-    for notebook, result in results.items():
-        headline, _ = handed_over(notebook, result)
+    for notebook in notebooks():
+        if notebook not in results:
+            lines += [line for line in page.splitlines() if line.startswith(f"| [{notebook.parent.name}]")]
+            continue
+        headline, _ = handed_over(notebook, results[notebook])
         cells = shown(headline)
         where = f"[{notebook.parent.name}]({notebook.parent.name}/{notebook.name})"
         columns = [where, headline["decision"], headline["method"], *cells.values()]
@@ -888,8 +894,8 @@ def main(arguments=None):
     parser.add_argument("--sync", action="store_true", help="bring notebooks and mirrors in line")
     parser.add_argument("--write-tables", action="store_true", help="renew the table in README.md")
     options = parser.parse_args(arguments)
-    if options.folders and (options.sync or options.write_tables):
-        parser.error("--sync and --write-tables are for the whole series: leave the numbers away")
+    if options.folders and options.sync:
+        parser.error("--sync is for the whole series: leave the numbers away")
     try:
         if options.sync:
             sync()
@@ -899,7 +905,8 @@ def main(arguments=None):
         results = run_notebooks(options.folders, options.all)
         print("\n" + scoreboard(results))
         if options.write_tables:
-            write_between(ROOT / "README.md", "results", results_table(results))
+            readme = ROOT / "README.md"
+            write_between(readme, "results", results_table(results, readme.read_text(encoding="utf-8")))
     except KeyboardInterrupt:
         print("\nrun.py: interrupted; what was finished is stored, everything else is as it was.", file=sys.stderr)
         return 130

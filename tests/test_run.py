@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -621,6 +622,11 @@ def test_tables_and_exit_status(series, capsys):
         said = capsys.readouterr().err.strip()
         assert message in said and said.startswith("run.py: ") and said.count("\n") == 0
 
+    other = write(series, "09_more/more_demo.ipynb", "# **Run time:** under 7 seconds.", FOUND)
+    assert run.main(["09", "--write-tables"]) == 0 and "08_small" not in capsys.readouterr().out
+    other_row = row.replace("08_small", "09_more").replace("small_demo", "more_demo").replace("5 s", "7 s")
+    assert f"---|\n{row}\n{other_row}\n<!-- end of results -->" in readme.read_text(), "the row of 08 is kept"
+    shutil.rmtree(other.parent)
     assert run.main([]) == 0 and "unchanged" in capsys.readouterr().out
     readme.write_text("no markers")
     fails("README.md: the marker <!-- results --> is missing; the page was left as it was.", "--write-tables")
