@@ -65,18 +65,6 @@ def pytest_unconfigure(config):
 # ---- which tests, where
 
 
-def numbers(item):
-    """Numbers of the folders that a test is about: of its file, and of its parameters ("03", a path in a folder)."""
-    callspec = getattr(item, "callspec", None)
-    about = {re.match(r"(?:test_)?(\d\d)_", part) for part in (item.path.name, item.path.parent.name)}
-    for value in callspec.params.values() if callspec else ():
-        if isinstance(value, Path):
-            about |= {re.match(r"(\d\d)(?:_|\.|$)", part) for part in value.parts[-2:]}
-        elif isinstance(value, str):
-            about.add(re.fullmatch(r"(\d\d)", value))
-    return {match[1] for match in about if match}
-
-
 def pytest_ignore_collect(collection_path, config):
     """With --folder, do not even import what is about another folder."""
     chosen = config.getoption("--folder")
@@ -90,17 +78,28 @@ for _notebook in run.executed_notebooks():
     SECONDS[_notebook.parent.name] += run.expected_seconds(_notebook)
 
 
+def about(nodeid):
+    """The folder that a test's id names, or one of its notebooks, as in test_x[psm_demo]; or None."""
+    words = re.findall(r"\w+", nodeid.partition("[")[2])
+    return next((STEMS.get(word, word) for word in words if word in STEMS or word in SECONDS), None)
+
+
 def group_of(nodeid):
     """The tests of a group run in one worker, in order: a folder's notebooks and what needs them; else a file's."""
-    file, _, test = nodeid.partition("::")
-    folder = Path(file).parent.name
-    if folder in SECONDS:
-        return folder
-    named = re.findall(r"\w+", test.partition("[")[2])
-    about = next((STEMS.get(part, part) for part in named if part in STEMS or part in SECONDS), None)
-    if Path(file).name == "test_other_data.py":
-        return f"{file} {about}"  # runs a mirror of its own each time
-    return about or file
+    file, folder = Path(nodeid.partition("::")[0]), about(nodeid)
+    if file.parent.name in SECONDS:
+        return file.parent.name
+    if file.name == "test_other_data.py":
+        return f"{file} {folder}"  # runs a mirror of its own each time
+    return folder or str(file)
+
+
+def numbers(item):
+    """Numbers of the folders that a test is about: of its file or folder, of its id, of its parameters ("03")."""
+    names = [item.path.name.removeprefix("test_"), item.path.parent.name, about(item.nodeid) or ""]
+    found = {match[1] for match in (re.match(r"(\d\d)_", name) for name in names) if match}
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return found | {value for value in parameters if isinstance(value, str) and re.fullmatch(r"\d\d", value)}
 
 
 class Groups(LoadScopeScheduling):

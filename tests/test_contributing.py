@@ -23,8 +23,8 @@ TUTORIAL = '''# ---
 # %% [markdown]
 # # 08 · A prompt that everybody may get
 #
-# A cook salts one pot and not the other, by the toss of a coin, and asks the guests. Whatever else differs between the
-# pots, the coin did not look at it. **The decision:** should the new prompt be used for everybody?
+# A cook salts one pot and not the other, by the toss of a coin, and asks the guests. Whatever else differs
+# between the pots, the coin did not look at it. **The decision:** should the new prompt be used for everybody?
 #
 # ![Completion with the old prompt and with the new one: two bars, the one of the new prompt is
 # higher](figures/prompts.png)
@@ -33,26 +33,28 @@ TUTORIAL = '''# ---
 #
 # | what does the new prompt add to task completion? | |
 # |---|---|
-# | naive: users with the new prompt minus the others | +4.1 pp |
-# | estimate: the same, with its interval | +4.1 pp [3.3, 5.0] |
+# | naive: users with the new prompt minus the others | +4.6 pp |
+# | estimate: the same, with its interval | +4.6 pp [3.8, 5.5] |
 # | truth: what the generator put in | +4.0 pp |
 #
 # **In ten minutes:** this page. **With care:** the rest, too.
 #
-# **You will do:** compare the means of some groups of users. **You will learn:** why a coin makes that enough. **You
-# need:** means and variances. **Run time:** under 20 seconds. **On your own logs:** the tools of the other folders take a
-# log with an arm and an outcome; this folder has none of its own, because it is here to show how small one can be.
+# **You will do:** compare the means of some groups of users. **You will learn:** why a coin makes that enough.
+# **You need:** means and variances. **Run time:** under 20 seconds. **On your own logs:** the tools of the
+# other folders take a log with an arm and an outcome; this folder has none of its own, because it is here to
+# show how small one can be.
 #
-# Notebook 07 takes the same prompt and looks at its test every day. Here we look once, at the end, and so we need none of
-# what that notebook teaches. If you have read it, you may skip this one, and nothing will be missing.
+# Notebook 07 takes the same prompt and looks at its test every day. Here we look once, at the end, and so we
+# need none of what that notebook teaches. If you have read it, you may skip this one, and nothing will be
+# missing.
 
 # %% [markdown]
 # ## 1. Set up
 #
-# The logs are simulated, so that the effect is known and the answer can be judged. A row is a user. Half of the users
-# have the new prompt, and which half was not for anybody to choose: that is the whole design, and everything below is
-# arithmetic. In a real product you would ask first how the coin was thrown, and whether each user stayed where the coin
-# had put them.
+# The logs are simulated, so that the effect is known and the answer can be judged. A row is a user. Half of the
+# users have the new prompt, and which of them was not for anybody to choose: that is the whole design, and
+# everything below is arithmetic. In a real product you would ask first how the coin was thrown, and whether
+# each user stayed where the coin had put them.
 
 # %%
 import sys
@@ -71,8 +73,8 @@ logs = load_logs(DATA)[["prompt_variant", "task_completed"]]
 display(logs.head(3))
 
 # %% [markdown]
-# A column says which prompt the user had, another whether the task was completed. **Predict, then run.** By how much
-# does completion differ between the two groups, and how sure can we be of that with so many users?
+# A column says which prompt the user had, another whether the task was completed. **Predict, then run.** By how
+# much does completion differ between the two groups, and how sure can we be of that with so many users?
 
 # %% tags=["live-code"]
 # the difference of two means, and its standard error
@@ -83,14 +85,15 @@ lo, hi = estimate - 1.96 * error, estimate + 1.96 * error
 print(f"estimate {estimate:+.4f}, interval [{lo:.4f}, {hi:.4f}]")
 
 # %% [markdown]
-# The interval is narrow, because there are many users and nothing but chance tells the groups apart. It does not hold
-# zero. So the new prompt helps; how much it helps is known well enough for any decision that we can think of.
+# The interval is narrow, because there are many users and nothing but chance tells the groups apart. It does
+# not hold zero. So the new prompt helps; how much it helps is known well enough for any decision that we can
+# think of.
 #
 # ## 2. Is the answer honest?
 #
-# The generator can tell, for each user, the probability of completing the task with either prompt. The mean of the
-# differences is the truth for these users, and no analysis of real logs could know it. **Predict, then run.** Does the
-# interval hold it?
+# The generator can tell, for each user, the probability of completing the task with either prompt. The mean of
+# the differences is the truth for these users, and no analysis of real logs could know it.
+# **Predict, then run.** Does the interval hold it?
 
 # %%
 futures = oracle(find_seed(load_logs(DATA)), len(logs))
@@ -98,31 +101,33 @@ truth = (futures["p_prompt_1"] - futures["p_prompt_0"]).mean()
 print(f"truth {truth:+.4f}, inside the interval: {bool(lo <= truth <= hi)}")
 
 # %% [markdown]
-# It does. That is one dataset, and so it is an anecdote; the other notebooks show how to ask the same of many. A picture
-# says what was found to somebody who does not read numbers.
+# It does. That is one dataset, and so it is an anecdote; the other notebooks show how to ask the same of many.
+# A picture says what was found to somebody who does not read numbers.
 
 # %%
 figure, axes = plt.subplots(figsize=(4, 2.5))
 axes.bar(["old prompt", "new prompt"], 100 * groups["mean"], color=[COLOR["control"], COLOR["treated"]])
 axes.set_ylabel("task completion (%)")
-show(figure, "prompts", "Completion with the old prompt and with the new one: two bars; that of the new prompt is higher")
+show(figure, "prompts",
+     "Completion with the old prompt and with the new one: two bars; that of the new prompt is higher")  # fmt: skip
 
 # %% [markdown]
-# *Figure 1. Completion with either prompt. The difference between the bars is the answer, and it is easy to see.*
+# *Figure 1. Completion with either prompt. The difference between the bars is the answer, and it is easy to
+# see.*
 #
 # ## 3. What you would ship
 #
-# The prompt, with the interval, and the sentence that the users were dealt to the prompts by a coin. What could break it:
-# users who changed sides, or were left out on one side because their prompt failed. Both can be counted in a log. If the
-# prompt is dearer than the old one, the interval says how much each completed task may cost before that stops being
-# worth it.
+# The prompt, with the interval, and the sentence that the users were dealt to the prompts by a coin. What could
+# break it: users who changed sides, or were left out on one side because their prompt failed. Both can be
+# counted in a log. If the prompt is dearer than the old one, the interval says how much each completed task may
+# cost before that stops being worth it.
 
 # %% [markdown]
 # ## Key ideas
 #
-# A coin makes groups alike in everything that nobody measured. Then means are enough, and their standard errors say how
-# far chance may have moved them. What a coin does not do is to keep people where it has put them: that has to be checked,
-# and no formula replaces it.
+# A coin makes groups alike in everything that nobody measured. Then means are enough, and their standard errors
+# say how far chance may have moved them. What a coin does not do is to keep people where it has put them: that
+# has to be checked, and no formula replaces it.
 #
 # ## Quiz
 #
@@ -166,16 +171,16 @@ published(computed)
 '''
 
 LEDGER = """id,quantity,published,verdict,note
-difference,difference of means,+0.0414,reproduced,
-error,standard error,0.0043,reproduced,
+difference,difference of means,+0.0464,reproduced,
+error,standard error,0.0044,reproduced,
 """
 
 README = """# 08 · A prompt that everybody may get
 
 | the new prompt, task completion | |
 |---|---|
-| naive | +4.1 pp |
-| estimate | +4.1 pp [3.3, 5.0] |
+| naive | +4.6 pp |
+| estimate | +4.6 pp [3.8, 5.5] |
 | truth | +4.0 pp |
 """
 
@@ -194,11 +199,14 @@ CLAIMS = [
     Claim("It does. That is one dataset", when="lo <= truth <= hi"),
     Claim("So the new prompt helps", when="estimate > 0"),
     Fixed("A cook salts one pot and not the other", "In ten minutes", "under 20 seconds", "we need none of what",
-          "you may skip this one", "Half of the users have the new prompt", "between the two groups", "two numbers to show",
+          "you may skip this one", "Half of the users have the new prompt", "between the two groups",
+          "two numbers to show",
           "this folder has none", "looks at its test every day", "Here we look once", "Both can be counted",
-          "Take every other user only", "You are right if the interval becomes wider", "it is here to show how small one",
-          "the estimate becomes too large", "the interval becomes narrower", "before that stops", "before you believe it",
-          "be too narrow", "how much each completed task may cost", "dearer than the old one", "need no more than one",
+          "Take every other user only", "You are right if the interval becomes wider",
+          "it is here to show how small one", "the estimate becomes too large", "the interval becomes narrower",
+          "before that stops", "before you believe it",
+          "be too narrow", "how much each completed task may cost", "dearer than the old one",
+          "Change a constant (5 minutes)", "Break an assumption (10 minutes)", "Design something new (20 minutes)",
           why="how the notebook is built"),
 ]  # fmt: skip
 
@@ -233,7 +241,7 @@ def python(series, *arguments):
 def copy(tmp_path_factory):
     """A copy of the repository with two more folders, made by the commands of CONTRIBUTING.md; 08 is executed."""
     series = tmp_path_factory.mktemp("copy") / "series"
-    ignored = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", "*.parquet", ".*_cache", "[0-9]*.pickle")
+    ignored = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", "*.parquet", ".*_cache")
     shutil.copytree(run.ROOT, series, ignore=ignored)
     for number, name in (("08", "small"), ("10", "more")):
         add_folder(series, number, name)
@@ -244,11 +252,6 @@ def copy(tmp_path_factory):
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert re.search(r"^08_small +2 / 2 .*\n10_more +2 / 2 ", done.stdout, flags=re.M)
     return series
-
-
-def outcomes(done):
-    """{name of a test: what its failure says} of a pytest run with -rf and --tb=line or short."""
-    return dict(re.findall(r"^(?:FAILED|ERROR) (\S+?) - (.+)$", done.stdout, flags=re.M))
 
 
 def test_the_commands_are_those_of_the_page():
@@ -311,20 +314,22 @@ LEFT_OUT = {
 
 
 def test_what_is_left_out_is_named(copy):
-    """In each of six folders something else is missing; all failures about a folder name it, or name nothing wrong."""
+    """In each of six folders something else is missing, and a failure names it; none is a riddle."""
     row = next(line for line in (copy / "README.md").read_text().splitlines() if line.startswith("| [08_small]"))
     for name, (leave_out, _) in LEFT_OUT.items():
         folder = add_folder(copy, name[:2], name[3:])
         for path in (copy / "08_small").rglob("*.*"):  # executed already
-            text = path.read_bytes().replace(b"# 08 \xc2\xb7", f"# {name[:2]} ·".encode())
-            (folder / path.relative_to(copy / "08_small")).with_stem(path.stem.replace("small", name[3:])).write_bytes(text)
-        readme = (copy / "README.md").read_text(encoding="utf-8").replace("08_small/small_demo", f"{name}/{name[3:]}_demo")
+            content = path.read_bytes().replace("# 08 ·".encode(), f"# {name[:2]} ·".encode())
+            place = folder / path.relative_to(copy / "08_small")
+            place.with_stem(path.stem.replace("small", name[3:])).write_bytes(content)
+        readme = (copy / "README.md").read_text(encoding="utf-8")
         here = row.replace("08_small/small_demo", f"{name}/{name[3:]}_demo").replace("08_small", name)
         (copy / "README.md").write_text(readme.replace("<!-- end of results", f"{here}\n<!-- end of results"), "utf-8")
         leave_out(copy, folder)
     done = python(
-        copy, "-m", "pytest", *[part for name in LEFT_OUT for part in ("--folder", name[:2])], "tests", "-n0", "-q",
-        "-rfE", "--tb=short", "-p", "no:nbval", "-o", "addopts=", "--ignore=tests/test_other_data.py",
+        copy, "-m", "pytest", *[part for name in LEFT_OUT for part in ("--folder", name[:2])],
+        *[f"tests/test_{name}.py" for name in ("notebooks", "mirrors", "claims")], "-k", "not draw", "-n0", "-q", "-rfE",
+        "--tb=short", "-p", "no:nbval", "-o", "addopts=", "--continue-on-collection-errors",
     )  # fmt: skip
     for name, (_, message) in LEFT_OUT.items():
         assert message in done.stdout, f"{name}: {message}\n{done.stdout[-3000:]}"

@@ -1,8 +1,8 @@
 """Every stored notebook: its pair in line, outputs complete and clean, figures described, links alive.
 
 Strict nbval (see pyproject.toml) re-executes the notebooks and compares every printed character; these are the checks
-that nbval does not make. A notebook takes part by being there. The form of the second edition is in test_anatomy.py, its
-numbers are held by claims; what stands below "first edition" goes with its last notebook.
+that nbval does not make. A notebook takes part by being there. The form of the second edition is in test_anatomy.py,
+its numbers are held by claims; what stands below "first edition" goes with its last notebook.
 """
 
 import base64
@@ -45,6 +45,9 @@ def test_folder_holds_what_a_folder_needs(folder):
     assert len(tutorials) == 1, f"{folder.name} holds {len(tutorials)} tutorials (NAME_demo.ipynb) and should hold one"
     for name in ("README.md", "published_figures.csv", "figures"):
         assert (folder / name).exists(), f"{folder.name}/{name} is missing"
+    number = folder.name[:2]
+    if number not in FIRST_EDITION:
+        assert (run.ROOT / "tests" / "claims" / f"{number}.py").exists(), f"tests/claims/{number}.py is missing"
 
 
 @pytest.mark.parametrize("notebook", run.pairs(), ids=lambda path: path.stem)
