@@ -183,8 +183,8 @@ def read_cells(notebook):
 def last_result(notebook, variables=False):
     """What is known of the notebook's last execution here, {} if nothing; a damaged file counts as nothing.
 
-    Keys: key (see `key`), seconds, headline, computed; if `execute` stored that notebook, outputs (their hash) and
-    figures ({file name: its hash}). With `variables` its variables, too: {name: pickled value}.
+    Keys: key (see `key`), seconds, headline, computed; if `execute` stored that notebook, stored (its hash) and figures
+    ({file name: its hash}). With `variables` its variables, too: {name: pickled value}.
     """
     try:
         with open(NAMESPACES / f"{notebook.stem}.pickle", "rb") as file:
@@ -238,16 +238,17 @@ def key(notebook):
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _outputs_hash(cells):
-    """Hash of the outputs and execution counts of a notebook's code cells."""
-    kept = [(cell["execution_count"], cell["outputs"]) for cell in cells if cell["cell_type"] == "code"]
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+def _stored_hash(notebook):
+    """Hash of what execution stores in a notebook: outputs, execution counts, metadata."""
+    book = json.loads(notebook.read_text(encoding="utf-8"))
+    kept = [[cell.get(name) for name in ("execution_count", "outputs", "metadata")] for cell in book["cells"]]
+    return hashlib.sha256(json.dumps([kept, book["metadata"]], sort_keys=True).encode()).hexdigest()
 
 
 def unchanged(notebook):
     """Whether the notebook and its figures are what `execute` stored here, and would be stored again."""
     result = last_result(notebook)
-    if "outputs" not in result or result["outputs"] != _outputs_hash(read_cells(notebook)):
+    if "stored" not in result or result["stored"] != _stored_hash(notebook):
         return False
     figures = notebook.parent / "figures"
     for name, digest in result["figures"].items():
@@ -547,7 +548,7 @@ async def _execute(notebook, environment):
             raise Stop(f"{name_of(notebook)}, {wrong[0]}{more}; the file was left as it was.")
         result["figures"] = _keep_pictures(book, old_cells, before, notebook.parent)
         replace(notebook, nbformat.writes(book) + "\n")
-        result["outputs"] = _outputs_hash(read_cells(notebook))
+        result["stored"] = _stored_hash(notebook)
         return store_result(notebook, result, harvested)
     finally:
         harvested.unlink(missing_ok=True)

@@ -133,7 +133,7 @@ def workplace(tmp_path, python=None):
         shutil.copy(ROOT / name, tmp_path)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("make", "sh", "rm", "touch", "mkdir", "cat", "chmod"):
+    for tool in ("make", "sh", "rm", "touch", "mkdir", "cat", "chmod", "cp"):
         os.symlink(shutil.which(tool), tools / tool)
     if python:
         executable(tools / "python3", python)
@@ -208,6 +208,23 @@ def test_set_up_happens_again_only_when_requirements_change(tmp_path):
     assert "pip" not in make(tmp_path, "-n", "test").stdout
     os.utime(tmp_path / "requirements.txt", (2_000_000_000, 2_000_000_000))
     assert "pip install" in make(tmp_path, "-n", "test").stdout
+
+
+@needs_make
+def test_make_works_in_a_folder_with_an_awkward_name(tmp_path):
+    folder = tmp_path / "Bob's [2026] cöurse"
+    folder.mkdir()
+    python = '#!/bin/sh\nif [ "$2" = venv ]; then mkdir -p "$4"/bin; cp "$0" "$4"/bin/python; fi\n'
+    python += 'echo "$@" >> said\necho Python 3.11\n'
+    workplace(folder, python)
+    for target in ([], ["test"], ["test-03"], ["sync"]):
+        done = make(folder, *target)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    said = (folder / "said").read_text()
+    assert [line for line in said.splitlines() if line.startswith(("run.py", "-m pytest"))] == [
+        "run.py", "-m pytest", "-m pytest --folder 03", "run.py --sync"
+    ]  # fmt: skip
+    assert said.count("-m venv") == 1
 
 
 @needs_make

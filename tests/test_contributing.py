@@ -324,12 +324,13 @@ def test_what_is_left_out_is_named(copy):
             place.with_stem(path.stem.replace("small", name[3:])).write_bytes(content)
         readme = (copy / "README.md").read_text(encoding="utf-8")
         here = row.replace("08_small/small_demo", f"{name}/{name[3:]}_demo").replace("08_small", name)
-        (copy / "README.md").write_text(readme.replace("<!-- end of results", f"{here}\n<!-- end of results"), "utf-8")
+        end = "<!-- end of results"
+        (copy / "README.md").write_text(readme.replace(end, f"{here}\n{end}"), encoding="utf-8")
         leave_out(copy, folder)
     done = python(
         copy, "-m", "pytest", *[part for name in LEFT_OUT for part in ("--folder", name[:2])],
-        *[f"tests/test_{name}.py" for name in ("notebooks", "mirrors", "claims")], "-k", "not draw", "-n0", "-q", "-rfE",
-        "--tb=short", "-p", "no:nbval", "-o", "addopts=", "--continue-on-collection-errors",
+        *[f"tests/test_{name}.py" for name in ("notebooks", "mirrors", "claims")], "-k", "not draw", "-n0", "-q",
+        "-rfE", "--tb=short", "-p", "no:nbval", "-o", "addopts=", "--continue-on-collection-errors",
     )  # fmt: skip
     for name, (_, message) in LEFT_OUT.items():
         assert message in done.stdout, f"{name}: {message}\n{done.stdout[-3000:]}"

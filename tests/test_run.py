@@ -108,9 +108,14 @@ def test_run_executes_what_changed_and_prints_the_score(series, capsys):
     book["cells"][0]["outputs"][0]["text"] = ["hallo\n"]  # outputs of another run are not what this code says
     notebook.write_text(json.dumps(book))
     assert executes() and texts(notebook)[0] == "hello\n"
+    book = json.loads(first)
     book["cells"][0] |= {"outputs": [], "execution_count": None}
     notebook.write_text(json.dumps(book))
     assert executes()
+    book = json.loads(first)
+    book["metadata"]["language_info"]["version"] = "3.13.1"  # as Jupyter saves it
+    notebook.write_text(json.dumps(book))
+    assert executes() and notebook.read_bytes() == first
 
 
 def test_key_depends_on_all_that_outputs_depend_on_and_on_nothing_else(series):
@@ -188,6 +193,22 @@ def test_seconds_are_those_of_the_last_run_or_the_promised_ones(series):
     (series / ".results" / "small_demo.pickle").write_bytes(pickle.dumps({"seconds": 3.5}))
     assert run.expected_seconds(notebook) == 3.5
     assert run.expected_seconds(write(series, "08_small/small_solutions.ipynb", "1")) == 0
+
+
+def test_series_in_a_folder_with_an_awkward_name(series, capsys):
+    """Quotes, brackets (a pattern for glob), spaces, letters with dots."""
+    place = series / "Bob's [2026] cöurse"
+    place.mkdir()
+    for name in ("run.py", "requirements.txt", "constraints.txt", "data"):
+        shutil.move(series / name, place / name)
+    notebook = write(place, "08_small/small_demo.ipynb", DRAW.format(height=1.0, label=35, dpi=90))
+    done = command(place)
+    assert done.returncode == 0 and "1 / 2" in done.stdout, done.stderr
+    assert len(shown(notebook)) == 1
+    text = notebook.with_suffix(".py").read_text(encoding="utf-8")
+    notebook.with_suffix(".py").unlink()
+    assert command(place, "--sync").returncode == 0 and notebook.with_suffix(".py").read_text("utf-8") == text
+    assert "unchanged" in command(place).stdout
 
 
 def test_folder_that_is_not_there_is_named(series):
