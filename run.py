@@ -338,9 +338,12 @@ def _harvest(space, path, limit=20_000_000):
             variables[name] = file.getvalue()
     found = {name: space.get(name) for name in ("headline", "computed")}
     found = json.loads(json.dumps(found, default=float))
-    with open(path, "wb") as file:
-        pickle.dump(found, file)
-        pickle.dump(variables, file)
+    try:
+        with open(path, "wb") as file:
+            pickle.dump(found, file)
+            pickle.dump(variables, file)
+    except OSError as error:  # a full disk is named, the file is not
+        raise OSError(error.errno, error.strerror, path) from None
 """
 
 
@@ -351,7 +354,7 @@ def harvest(path):
 
 # ---- what hygiene refuses
 
-PLACES = r"/(?:home|Users|root|tmp|var|opt|usr|mnt|private)/|\b[A-Z]:\\"  # where files lie on machines
+PLACES = r"(?<![\w.])/(?:home|Users|root|tmp|var|opt|usr|mnt|private)/|\b[A-Z]:\\"  # where files lie on machines
 MIMES = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}  # what GitHub shows
 
 
@@ -361,7 +364,8 @@ def faults(book):
     `book` is a notebook as nbformat reads it. Cells are counted as Jupyter counts them: code cells that are not empty.
     """
     found = []
-    own = [rf"{re.escape(str(path))}(?![\w-])" for path in (ROOT, Path.home(), Path(sys.prefix)) if path.name]
+    own = [path for path in (str(ROOT), os.path.expanduser("~"), sys.prefix) if re.search(r"[/\\]\w", path)]
+    own = [rf"{re.escape(path)}(?![\w-])" for path in own]
     unfit = {
         rf"(?:{'|'.join([PLACES, *own])})[^\s'\"<>]*": "a path of this machine",
         r"\b0x[0-9a-fA-F]{6,}": "an address in memory",
@@ -450,13 +454,13 @@ def _keep_pictures(book, old_cells, before, folder):
 
     Returns {file name: hash} of the figures that the notebook shows.
     """
-    stored = {png: base64.b64encode(png).decode() + "\n" for png in before.values()}
-    stored |= {_png(data): "".join(data["image/png"]) for data in _images(old_cells)}
+    stored = dict.fromkeys(before.values()) | {_png(data): "".join(data["image/png"]) for data in _images(old_cells)}
     now, shown_files = read_figures(folder), {}
     for data in _images(book.cells):
         png = _png(data)
         kept = png if png in stored else next((old for old in stored if looks_same(png, old)), png)
-        data["image/png"] = stored.get(kept, data["image/png"])
+        if kept != png:
+            data["image/png"] = stored[kept] or base64.b64encode(kept).decode()
         for name in [name for name, drawn in now.items() if drawn == png]:
             if kept != png:
                 replace(folder / "figures" / name, kept)

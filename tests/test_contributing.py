@@ -263,10 +263,31 @@ def test_the_commands_are_those_of_the_page():
         assert f"\n| `{file}` |" in page
 
 
+ONCE = """
+import notebook_tools
+import pytest
+import run
+
+@pytest.mark.parametrize("notebook", [path for path in run.notebooks() if path.parent.name[:2] == "08"],
+                         ids=lambda path: path.stem)
+def test_the_kernel_of_nbval_has_handed_over_what_it_found(notebook, monkeypatch):
+    monkeypatch.setattr(notebook_tools, "run_script", None)  # no second execution
+    assert 0 < notebook_tools.namespace(notebook)["error"] < 0.01
+    assert notebook_tools.drawn_figures(notebook).keys() == {"prompts.png"}
+"""
+
+
 def test_two_more_folders_pass_all_tests_about_them(copy):
+    """And each notebook is executed once."""
+    (copy / ".results" / "small_demo.pickle").unlink()
+    (copy / "tests" / "test_08_once.py").write_text(ONCE, encoding="utf-8")
+    figures = {path: path.read_bytes() for path in copy.glob("[0-9][0-9]_*/figures/*")}
     done = python(copy, "-m", "pytest", "--folder", "08", "--folder", "10", "-n0", "-q", "-rf", "--tb=short")
     assert done.returncode == 0, done.stdout[-5000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 60, "the tests about them were not found"
+    assert {path: path.read_bytes() for path in copy.glob("[0-9][0-9]_*/figures/*")} == figures
+    (copy / "tests" / "test_08_once.py").unlink()
+    assert "unchanged" in python(copy, "run.py", "10").stdout, "tests leave what run.py knows as it is"
 
 
 def test_nothing_outside_had_to_change(copy):
