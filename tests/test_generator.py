@@ -237,7 +237,7 @@ OTHER_WORLDS = {  # every field of World, with a value beside its default; where
 def test_each_field_of_a_world_does_what_it_says(field):
     """Slopes, bends, weeks, costs: column by column and intervention by intervention, as in the plain reference."""
     changed = OTHER_WORLDS[field] if isinstance(OTHER_WORLDS[field], dict) else {field: OTHER_WORLDS[field]}
-    world, n = World(**changed), 4_000
+    world, n = World(**changed), 2_000
     expected, p_task = reference(9, n, world)
     found, futures = simulate(9, n, world), oracle(9, n, world)
     for name, values in expected.items():

@@ -68,7 +68,12 @@ def test_runs_on_another_dataset(notebook, tmp_path):
 
 
 @each_tutorial
-def test_real_logs_get_one_clear_line(notebook, tmp_path):
+def test_data_come_through_the_function_that_checks_them(notebook):
+    assert "load_logs(DATA)" in notebook.with_suffix(".py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("notebook", run.notebooks()[:1], ids=lambda path: path.stem)
+def test_foreign_logs_get_one_clear_line(notebook, tmp_path):
     """Logs that lack columns stop the notebook with a line that names them."""
     frame = generate(1, 100).drop(columns=["wave", "cost_usd"])
     frame.to_csv(tmp_path / "foreign.csv", index=False)
