@@ -79,6 +79,26 @@ def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0):
     return jump, np.sqrt(variance)
 
 
+def bootstrap(x, y, bandwidth, degree=1, *, seed, draws=500, treated=None):
+    """Jumps (draws,) of `local_fit` on samples of the rows within the bandwidth, drawn with replacement.
+
+    x, y: (rows,) distance from the cutoff and an outcome of 0 and 1. A sample is how often each row was drawn, and rows
+    of the same x and y are alike: so all samples are counts per cell, and one call of `local_fit` fits them all. The
+    draws are those of `integers(0, n, size=n)`, one call a sample, from `default_rng(seed)`.
+    """
+    near = np.abs(x) < bandwidth
+    value, cell = np.unique(x[near], return_inverse=True)
+    side = value >= 0 if treated is None else np.isin(value, x[near][treated[near]])
+    key, n = (2 * cell + y[near]).astype(np.int32), len(cell)
+    rng, found = np.random.default_rng(seed), []
+    for start in range(0, draws, 25):  # 25 samples at a time stay in the processor's cache
+        rows = rng.integers(0, n, size=(min(25, draws - start), n), dtype=np.int32)
+        counts = np.array([np.bincount(key[row].astype(np.intp), minlength=2 * len(value)) for row in rows])
+        failed, done = counts[:, ::2], counts[:, 1::2]
+        found.append(local_fit(value, failed + done, done, done, bandwidth, degree, treated=side)[0])
+    return np.concatenate(found)
+
+
 class _Side:
     """The cells of one side, from left to right: x, n, S (cells, k) sums and Q (cells, k, k) sums of products."""
 
@@ -927,11 +947,13 @@ class Discontinuity(Result):
         """Two sentences for a stakeholder, what could break them, and the warnings."""
         running, outcome, c = self.columns["running"], self.columns["outcome"], self.design["cutoff"]
         direction = "raises" if self.estimate > 0 else "lowers"
-        sure = self.lo > 0 or self.hi < 0
-        does = f"{direction} {outcome} by {abs(self.estimate):.3g}" if sure else f"has no clear effect on {outcome}"
+        interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
+        if self.lo > 0 or self.hi < 0:
+            does = f"{direction} {outcome} by {abs(self.estimate):.3g} ({interval})"
+        else:
+            does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g}, {interval})"
         whom = " for those whose treatment the rule decides" if self.design["fuzzy"] else ""
-        return (f"Where {running} is at {c:g}, the treatment {does}{whom} (estimate {self.estimate:.3g}, "
-                f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}; {self.n['near']:,} rows within "
-                f"{self.fit.h:.3g} of {c:g}); of rows far from {c:g} it says nothing. It holds if nothing else changes "
-                f"at {c:g} and nobody can choose on which side a row falls, which no query can see. "
+        return (f"Where {running} is at {c:g}, the treatment {does}{whom}; of rows far from {c:g} this says nothing. "
+                f"It rests on {self.n['near']:,} rows within {self.fit.h:.3g} of {c:g}, and holds if nothing else "
+                f"changes there and nobody can choose the side, which no query can see. "
                 f"{self.warnings()}").strip()  # fmt: skip

@@ -58,8 +58,10 @@ class Result:
     table: pd.DataFrame
 
     def warnings(self):
-        """The problems as sentences for a report, or "" where nothing was found."""
-        return " ".join(f"Warning: {line}" for line in lines(self.problems))
+        """What was found and was not fatal, as sentences for a report; "" where nothing was."""
+        found = self.problems.groupby("problem", sort=False)["rows"].sum(min_count=1)
+        return " ".join(f"Warning: {problem}{'' if pd.isna(rows) else f' ({int(rows):,} rows)'}."
+                        for problem, rows in found.items())  # fmt: skip
 
 
 # ---- problems
@@ -160,6 +162,7 @@ def plain(expression):
     return f"LOWER(TRIM(CAST({expression} AS STRING)))"
 
 
+_INFINITE = "CAST('Infinity' AS DOUBLE)"
 _MISSING_SQL = "(" + ", ".join(map(text_literal, MISSING)) + ")"
 
 
@@ -175,10 +178,15 @@ def number(expression, kind=None):
         return f"CASE WHEN ISNAN({expression}) THEN NULL ELSE {value} END"
     if kind is not None and (kind == "BOOLEAN" or kind.startswith(NUMBERS)):
         return f"CAST({expression} AS DOUBLE)"
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"WHEN {plain(expression)} = 'true' THEN 1e0 WHEN {plain(expression)} = 'false' THEN 0e0 "
-            f"ELSE COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), "
-            f"CAST('Infinity' AS DOUBLE)) END")  # fmt: skip
+    return _cases(expression, (f"{plain(expression)} = 'true'", "1e0"), (f"{plain(expression)} = 'false'", "0e0"),
+                  other=f"COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), {_INFINITE})")  # fmt: skip
+
+
+def _cases(expression, *cases, other):
+    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query."""
+    missing = f"{expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL}"
+    lines = [f"WHEN {when} THEN {then}" for when, then in ((missing, "NULL"), *cases)] + [f"ELSE {other}"]
+    return "\n            ".join(["CASE", *lines]) + "\n        END"
 
 
 def _spellings(value):
@@ -201,15 +209,13 @@ def yes_no(expression, kind=None, yes=None, no=None):
     if yes is None:
         return number(expression, kind)
     ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"WHEN {plain(expression)} IN ({ones}) THEN 1e0 WHEN {plain(expression)} IN ({zeros}) THEN 0e0 "
-            f"ELSE CAST('Infinity' AS DOUBLE) END")  # fmt: skip
+    return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
+                  other=_INFINITE)  # fmt: skip
 
 
 def text(expression):
     """SQL for a label (a unit, a cluster, a category): trimmed text, NULL where missing; case is kept."""
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"ELSE TRIM(CAST({expression} AS STRING)) END")  # fmt: skip
+    return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
 
 
 def fill(query, columns, source="logs"):
