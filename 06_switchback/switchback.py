@@ -90,6 +90,8 @@ def every(slots, schedule, block=1):
     coin, flip = coins(slots, schedule, block)
     if schedule == "fixed":
         return 1 - flip[None]
+    if coin[-1] > 19:
+        raise ValueError(f"every: {coin[-1] + 1} coins have too many outcomes; draw some of them")
     return (np.arange(2 ** (coin[-1] + 1))[:, None] >> np.arange(coin[-1] + 1) & 1)[:, coin] ^ flip
 
 
@@ -1520,7 +1522,7 @@ class Plan:
         z = stats.norm.ppf([0.5 + self.design["level"] / 2, 0.8])
         style = {"HAC": "o-", "randomization": "s-", "Horvitz-Thompson": "^-", "least squares": "v:"}
         shown = self.table[(self.table["cycle"] == self.table["cycle"].any()) | (self.table["analysis"] == ANALYSES[2])]
-        for (name, cycle), part in shown.groupby(["analysis", "cycle"], sort=False):
+        for (name, _), part in shown.groupby(["analysis", "cycle"], sort=False):
             part = part[np.isfinite(part["error"])].sort_values("slots")
             color = COLOR["naive"] if name == "least squares" else COLOR["estimate"]
             axes.plot(part["slots"], z[0] * part["error"] + z[1] * part["SD"], style[name], color=color,
