@@ -389,7 +389,9 @@ def randomization(y, on, replays, keep, phase=None, *, level=0.95):
     p = (1 + np.sum(np.abs(score) >= abs(estimate) * own - tiny)) / (1 + len(score))
     # A replay counts against a total that lies between two points, where its own score is as large as the real one.
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.stack([(estimate * own - score) / (own * (1 - overlap)), (estimate * own + score) / (own * (1 + overlap))])
+        ends = np.stack(
+            [(estimate * own - score) / (own * (1 - overlap)), (estimate * own + score) / (own * (1 + overlap))]
+        )
     always = np.abs(overlap) > 1 - 1e-9
     low, high = np.where(always, -np.inf, ends.min(axis=0)), np.where(always, np.inf, ends.max(axis=0))
     need = math.floor((1 - level) * (1 + len(score)) + 1e-9)  # as many replays must count, or the total is rejected
@@ -433,7 +435,13 @@ def horvitz_thompson(y, on, coin, flip, lags, usable=None, *, baseline=0.0, leve
     error = np.sqrt(np.maximum(shared.sum(axis=-1), np.sum(z**2, axis=-1))) / n
     estimate = z.sum(axis=-1) / n
     half = stats.t.ppf(0.5 + level / 2, max(coin[-1], 1)) * error
-    return {"estimate": estimate, "error": error, "lo": estimate - half, "hi": estimate + half, "slots": use.sum(axis=-1)}
+    return {
+        "estimate": estimate,
+        "error": error,
+        "lo": estimate - half,
+        "hi": estimate + half,
+        "slots": use.sum(axis=-1),
+    }
 
 
 # ---- experiments that were never run, on a history: what an interval is worth, and how long a test must be
@@ -549,17 +557,22 @@ HOUR, DAY = 3600.0, 86400.0
 MOST_SLOTS, MOST_PHASES = 500_000, 2_000
 
 
-def _seconds(name, value):
+def _seconds(role, value):
     """A duration ("30min", timedelta) as whole seconds. Raises ValueError in one line."""
+    duration = value
     if isinstance(value, str):
-        named = {"hour": "1h", "day": "1d", "week": "7d", "hourly": "1h", "daily": "1d"}.get(value.strip().lower(), value)
-        value = named if re.match(r"\s*\d", named) else None
+        duration = {"hour": "1h", "day": "1D", "week": "7D", "hourly": "1h", "daily": "1D"}.get(
+            value.lower().strip(), value
+        )
+        for unit, name in (("d", "D"), ("w", "W"), ("H", "h")):  # as every version of pandas takes them
+            duration = re.sub(rf"(?<![A-Za-z]){unit}(?![A-Za-z])", name, duration)
     try:
-        seconds = pd.Timedelta(value).total_seconds() if value is not None else math.nan
+        plain = isinstance(duration, str) and not re.match(r"\s*\d", duration)
+        seconds = math.nan if plain or value is None else pd.Timedelta(duration).total_seconds()
     except (ValueError, TypeError, OverflowError):
         seconds = math.nan
-    if not seconds >= 0 or seconds != math.floor(seconds):
-        raise ValueError(f"{name}: a duration of whole seconds such as '1h' or '30min', not {value!r}")
+    if isinstance(value, (bool, np.bool_)) or not seconds >= 0 or seconds != math.floor(seconds):
+        raise ValueError(f"{role}: a duration of whole seconds such as '1h' or '30min', not {value!r}")
     return seconds
 
 
@@ -724,7 +737,9 @@ def _origin(design):
     if start is None or not design["stamps"]:
         return 0.0 if start is None else start
     if start.tzinfo is None:
-        return (start - pd.Timestamp(0)) / pd.Timedelta(seconds=1) + (_correction(design, start) if design["zoned"] else 0)
+        return (start - pd.Timestamp(0)) / pd.Timedelta(seconds=1) + (
+            _correction(design, start) if design["zoned"] else 0
+        )
     if not design["zoned"]:
         raise ValueError("start: has a zone, and the time stamps of the log have none; give it as they are written")
     return start.timestamp() + design["offset"]
@@ -760,6 +775,9 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
     design = _design(**design)
     if design["zone"]:
         raise ValueError("zone: set the time zone of the session, and leave zone out")
+    for role, column in columns.items():
+        if str(column).lower() in ("on", "order", "group", "when", "end"):
+            raise ValueError(f"columns[{role!r}]: {column!r} is a word of SQL; quote it as your engine wants it")
     if (treated_value is None) != (control_value is None):
         raise ValueError("treated_value and control_value: give both or neither")
     outcome = own_logs.number(columns["outcome"])
@@ -914,8 +932,8 @@ def _mixed(cells, design, arms, first):
     place = f"{len(both):,} of {len(arms[0]):,} slots, first {_moment(design, both[0])}"
     if before.max() < after.min():
         low, high = before.max(), after.min()
-        unit = (lambda v: _duration(float(v))) if design["stamps"] else (lambda v: f"{v:g}")
-        do = (f"In all of them the arm changes between {unit(low)} and {unit(high)} after the slot begins: let slots "
+        low, high = (f"{v / 60:.1f} minutes" if design["stamps"] else f"{v:g}" for v in (low, high))
+        do = (f"In all of them the arm changes between {low} and {high} after the slot begins: let slots "
               "begin there with start=, or leave that part out with burn_in=; or the clock is another one (zone=).")  # fmt: skip
     elif np.mean(before < after) > 0.5:
         do = "The arm changes inside slots: choose shorter slots, or say with start= when one begins."
@@ -1075,7 +1093,9 @@ def _aliases(data, design):
     use = data.use(lags)
     if data.phase is None and design["stamps"] and DAY % design["slot"] == 0 and DAY / design["slot"] > 1:
         hours = _phase(design, data.design["first"] + np.arange(len(use)), int(DAY / design["slot"]))
-        if np.ptp(np.flatnonzero(use)) * design["slot"] >= 2 * DAY - design["slot"] and _level_in_phase(data.on[use], hours[use]):
+        if np.ptp(np.flatnonzero(use)) * design["slot"] >= 2 * DAY - design["slot"] and _level_in_phase(
+            data.on[use], hours[use]
+        ):
             found.append(say("every time of the day has one arm only", place=f"{int(use.sum())} slots", severity=WARNING,
                              what_to_do="A daily rhythm cannot be told from the effect: draw the schedule by coins."))  # fmt: skip
     if data.fit(lags) is not None:
@@ -1233,7 +1253,9 @@ def _method(data, design):
     if design["phases"] is not None:
         cycle = f", a level for each of {design['phases']} parts of a cycle of {_length(design, design['phases'])}"
         if design["stamps"]:
-            clock = f" on the clock of {design['zone']}" if design["zoned"] else " as the log's clock has them (no zone)"
+            clock = (
+                f" on the clock of {design['zone']}" if design["zoned"] else " as the log's clock has them (no zone)"
+            )
     lags = f", {_count(design['lags'], 'lag')}" if design["lags"] else ""
     model = f"means of slots of {_length(design)} on the schedule{lags}{cycle}{clock}"
     how = {"HAC": f"least squares of {model}; HAC interval, Bartlett weights over {data.span(design['lags'])} slots, t "
@@ -1247,7 +1269,9 @@ def _method(data, design):
 
 def _estimand(columns, design):
     lags = design["lags"]
-    memory = f", if an effect lasts at most {_count(lags, 'slot')} after its own" if lags else ", if nothing is carried over"
+    memory = (
+        f", if an effect lasts at most {_count(lags, 'slot')} after its own" if lags else ", if nothing is carried over"
+    )
     whom = "an average slot" if design["per"] == "slot" else "an average user (busy slots count more)"
     return f"the total effect on {columns['outcome']}: on for good against off for good, for {whom}{memory}"
 
@@ -1299,7 +1323,9 @@ class Switchback(Result):
             raise ValueError("randomization: say with schedule= and block= how the schedule was drawn; a test that replays "
                              "other coins than were tossed has the wrong size")  # fmt: skip
         if d["schedule"] == "fixed":
-            raise ValueError("randomization: a fixed schedule has no coins to replay, so there is no randomization test")
+            raise ValueError(
+                "randomization: a fixed schedule has no coins to replay, so there is no randomization test"
+            )
         own_logs.check_number("draws", draws, at_least=19, whole=True)
         replays, coin, flip = _replays(data, d, draws, seed)
         use = data.use(d["lags"])
@@ -1317,10 +1343,14 @@ class Switchback(Result):
         """
         d, data = self.design, self._data
         if d["schedule"] in (None, "fixed"):
-            raise ValueError("horvitz_thompson: needs the probabilities of a schedule drawn by coins (schedule=, block=)")
+            raise ValueError(
+                "horvitz_thompson: needs the probabilities of a schedule drawn by coins (schedule=, block=)"
+            )
         use = data.use(d["lags"])
         coin, flip = coins(len(data.on), d["schedule"], d["block"])
-        baseline = _baseline(data, use) if baseline is None else own_logs.check_number("baseline", baseline) - self.offset
+        baseline = (
+            _baseline(data, use) if baseline is None else own_logs.check_number("baseline", baseline) - self.offset
+        )
         found = horvitz_thompson(data.y, data.on, coin, flip, d["lags"], use, baseline=baseline, level=d["level"])
         return {name: float(value) for name, value in found.items()}
 
@@ -1357,7 +1387,9 @@ class Switchback(Result):
             fit = self._data.fit(d["lags"], phase=phase)
             if fit is not None and fit.free >= FEWEST_FREE:
                 test = _total(self._data, d["lags"], phase=phase)
-                rows.append(("none" if cycle is None else _length(d, int(parts)), test["estimate"], test["lo"], test["hi"]))
+                rows.append(
+                    ("none" if cycle is None else _length(d, int(parts)), test["estimate"], test["lo"], test["hi"])
+                )
         return pd.DataFrame(rows, columns=["cycle", "estimate", "lo", "hi"])
 
     def placebo(self, ahead=3):
@@ -1442,7 +1474,14 @@ class Switchback(Result):
                 row, chosen = self._row(name, per), per == d["per"]
                 color = COLOR["estimate"] if chosen else INK
                 right.plot([row["lo"], row["hi"]], [-place + step] * 2, color=color, lw=2.2 if chosen else 1.2)
-                right.plot(row["estimate"], -place + step, "o", color=color, ms=6 if chosen else 4, mfc=color if chosen else "white")
+                right.plot(
+                    row["estimate"],
+                    -place + step,
+                    "o",
+                    color=color,
+                    ms=6 if chosen else 4,
+                    mfc=color if chosen else "white",
+                )
         right.axvline(0, color=FAINT, lw=1, zorder=0)
         right.set_yticks([-k - step for k in range(len(names)) for step in (0, 0.3)],
                          [f"{name} per {per}" for name in names for per in ("slot", "user")])  # fmt: skip
@@ -1530,7 +1569,9 @@ class Plan:
         if effect is not None:
             axes.axhline(effect, color=FAINT, lw=1, zorder=0)
             axes.annotate(f" {effect:g}", (1, effect), xycoords=("axes fraction", "data"), va="center", color=INK)
-        axes.set(xscale="log", yscale="log", xlabel=f"slots of {_length(self.design)}", ylabel="total found with 80 % power")
+        axes.set(
+            xscale="log", yscale="log", xlabel=f"slots of {_length(self.design)}", ylabel="total found with 80 % power"
+        )
         ticks = sorted(self.table["slots"].unique())
         axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
         low, high = axes.get_ylim()
@@ -1559,7 +1600,10 @@ def plan(history, columns, *, schedule, block=1, slots=None, total=None, experim
     own_logs.check_number("experiments", experiments, at_least=20, whole=True)
     for name in analyses:
         own_logs.check_choice("analyses", name, ANALYSES)
-    design = _design(**design) | {"schedule": schedule, "block": own_logs.check_number("block", block, at_least=1, whole=True)}
+    design = _design(**design) | {
+        "schedule": schedule,
+        "block": own_logs.check_number("block", block, at_least=1, whole=True),
+    }
     columns = {role: column for role, column in columns.items() if role != "on"}
     check, aggregate, _, design, _ = _read(history, columns, design)
     found = [row for row in own_logs.named(check, MEANING)]
