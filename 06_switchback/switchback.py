@@ -342,7 +342,8 @@ def difference_weights(on):
 def randomization_p(y, on, replays):
     """Two-sided p-values (n,) of the on-off difference of outcomes y (n, slots) under schedules on (n, slots).
 
-    replays: (m, slots) schedules from the same design. The real one counts as one of the m + 1 (Phipson and Smyth 2010).
+    replays: (m, slots) schedules from the same design. The real one counts as one of the m + 1 (Phipson and Smyth
+    2010).
     """
     real = np.sum(difference_weights(on) * y, axis=-1)
     others = y @ difference_weights(replays).T  # (n, m)
@@ -457,23 +458,25 @@ def usable_slots(known, lags):
     return found
 
 
-def simulate(means, phase=None, *, slots, schedule, block=1, lags=1, total=0.0, carried=1 / 3, every=1, experiments=1000,
-             seed=0, replays=499, level=0.95, analyses=ANALYSES):  # fmt: skip
+def simulate(means, phase=None, *, slots, schedule, block=1, lags=1, total=0.0, carried=1 / 3, every=1,
+             experiments=1000, seed=0, replays=499, level=0.95, analyses=ANALYSES):  # fmt: skip
     """Switchbacks that never took place, on real slot means: size, coverage and power of every analysis.
 
-    means: (history,) slot means in the order of time, nan where a slot has no rows. phase: (history,) integers, the hour
-    of the day, say; None for no cycle. An experiment takes `slots` slots on end, from a start that is a multiple of
-    `every`, and draws its own `schedule` (see `coins`). Nothing is treated: the truth is 0; then `total` is added, of
-    which the share `carried` comes in the `lags` slots after. Schedules that cannot identify the effect are drawn again
-    by whoever runs a switchback, and left out here.
+    means: (history,) slot means in the order of time, nan where a slot has no rows. phase: (history,) integers, the
+    hour of the day, say; None for no cycle. An experiment takes `slots` slots on end, from a start that is a multiple
+    of `every`, and draws its own `schedule` (see `coins`). Nothing is treated: the truth is 0; then `total` is added,
+    of which the share `carried` comes in the `lags` slots after. Schedules that cannot identify the effect are drawn
+    again by whoever runs a switchback, and left out here.
 
-    Returns a DataFrame, a row for each analysis without and with cycle effects: experiments, mean and SD of the
-    estimates (truth 0), error (median half width over the normal quantile), size (share of intervals that exclude 0 when
-    nothing was done), coverage (share that hold `total` when it was added) and power (share that then exclude 0).
+    Returns a DataFrame, a row for each analysis without and with cycle effects: slots, analysis, cycle, experiments,
+    mean and SD of the estimates (truth 0), error (median half width over the normal quantile), size (share of intervals
+    that exclude 0 when nothing was done), coverage (share that hold `total` when it was added) and power (share that
+    then exclude 0). A share p has the Monte Carlo error sqrt(p (1 - p) / experiments). A thousand experiments of 48 to
+    1,000 slots by all analyses take about ten seconds.
     """
     rng, history = np.random.default_rng(seed), len(means)
     coin, flip = coins(slots, schedule, block)
-    others = both_arms(draw(rng, replays, slots, schedule, block)) if schedule != "fixed" else None
+    replaying = "randomization" in analyses and schedule != "fixed" and settled(coin, flip, lags).any()
     weights = np.array([1 - carried, *[carried / max(lags, 1)] * lags]) if lags else np.array([1.0])
     calm, found = settled(coin, flip, lags), {}
     starts = np.arange(0, history - slots + 1, every)
@@ -506,9 +509,10 @@ def simulate(means, phase=None, *, slots, schedule, block=1, lags=1, total=0.0, 
                 interval = effect(fit.b, fit.covariance(), contrast, q)
                 note("least squares", cycle, interval[0], *interval[2:])
             if "HAC" in analyses:
-                interval = _robust(fit, contrast, default_span(slots, np.mean(runs(on))), level)
+                interval = _robust(fit, contrast, default_span(use.sum(axis=1).mean(), runs(on).mean()), level)
                 note("HAC", cycle, interval["estimate"], interval["lo"], interval["hi"])
-            if "randomization" in analyses and others is not None and calm.any():
+            if replaying:
+                others = both_arms(draw(rng, replays, slots, schedule, block))
                 for i in np.flatnonzero((use & calm).any(axis=1)):
                     test = randomization(y[i], on[i], others, use[i] & calm, where[i] if cycle else None, level=level)
                     if test["schedules"]:
@@ -519,9 +523,9 @@ def simulate(means, phase=None, *, slots, schedule, block=1, lags=1, total=0.0, 
                 now = np.where(known, y, 0.0) + effects(on, added * weights)
                 baseline = np.sum(now * use, axis=1, keepdims=True) / np.maximum(use.sum(axis=1, keepdims=True), 1)
                 intervals.append(horvitz_thompson(now, on, coin, flip, lags, use, baseline=baseline, level=level))
-            calm_world, planted = intervals
-            note("Horvitz-Thompson", False, calm_world["estimate"], calm_world["lo"], calm_world["hi"],
-                 (planted["lo"], planted["hi"]))  # fmt: skip
+            untouched, planted = intervals
+            ends = planted["lo"], planted["hi"]
+            note("Horvitz-Thompson", False, untouched["estimate"], untouched["lo"], untouched["hi"], ends)
     rows = []
     for (name, cycle), parts in found.items():
         parts = [part if part.ndim == 2 else part[:, None] for part in parts]
@@ -637,7 +641,8 @@ def _design(slot, lags=1, cycle=None, burn_in=None, start=None, zone=None, sched
         "stamps": stamps, "slot": length, "lags": own_logs.check_number("lags", lags, at_least=0, whole=True),
         "cycle": turn, "phases": phases, "burn_in": burn, "start": start, "zone": zone, "schedule": schedule,
         "block": None if block is None else own_logs.check_number("block", block, at_least=1, whole=True), "per": per,
-        "method": method or "HAC", "span": None if span is None else own_logs.check_number("span", span, at_least=1, whole=True),
+        "method": method or "HAC",
+        "span": None if span is None else own_logs.check_number("span", span, at_least=1, whole=True),
         "level": own_logs.check_number("level", level, above=0, below=1), "zoned": False,
     }  # fmt: skip
 
@@ -675,11 +680,15 @@ def _stamp(expression, kind=None, zoned=False):
     zone. zoned: whether a text must have a zone, or must have none. Fractions of a second are cut off.
     """
     if kind is None:
-        value = f"TRY_CAST({expression} AS TIMESTAMP)"
+        value, shown = f"TRY_CAST({expression} AS TIMESTAMP)", f"CAST({expression} AS STRING)"
         days = f"CAST(CAST({value} AS DATE) - DATE '1970-01-01' AS BIGINT)"
-        return own_logs._cases(expression, (f"{value} IS NULL", own_logs._INFINITE), other=(
-            f"86400e0 * {days} + 3600 * EXTRACT(HOUR FROM {value})\n"
-            f"                + 60 * EXTRACT(MINUTE FROM {value}) + FLOOR(EXTRACT(SECOND FROM {value}))"))  # fmt: skip
+        none = f"{value} IS NULL OR {shown} LIKE '%:%+%' OR {shown} LIKE '%:%-%' OR {shown} LIKE '%:%Z'"
+        return own_logs._cases(
+            expression,
+            (none, own_logs._INFINITE),
+            other=f"86400e0 * {days} + 3600 * EXTRACT(HOUR FROM {value})\n"
+            f"                + 60 * EXTRACT(MINUTE FROM {value}) + FLOOR(EXTRACT(SECOND FROM {value}))",
+        )
     if kind.startswith(("TIMESTAMP", "DATE")):
         cast = expression if kind.startswith("TIMESTAMP WITH") else f"CAST({expression} AS TIMESTAMP)"
         return f"CASE WHEN {expression} IS NULL THEN NULL ELSE COALESCE(FLOOR(epoch({cast})), {own_logs._INFINITE}) END"
@@ -709,8 +718,9 @@ def _time(log, column, design):
                          "hour is 3600), or make it a time stamp")  # fmt: skip
     zoned = kind.startswith("TIMESTAMP WITH")
     if is_text:
-        first = log.ask(f"SELECT COUNT(*) AS n, COUNT(CASE WHEN regexp_matches(v, '{_ZONED}') THEN 1 END) AS zoned "
-                        f"FROM (SELECT {own_logs.text(expression)} AS v FROM logs LIMIT 10000) AS t WHERE v IS NOT NULL")  # fmt: skip
+        texts = f"SELECT {own_logs.text(expression)} AS v FROM logs LIMIT 10000"
+        first = log.ask(f"SELECT COUNT(v) AS n, COUNT(CASE WHEN regexp_matches(v, '{_ZONED}') THEN 1 END) AS zoned "
+                        f"FROM ({texts}) AS t")  # fmt: skip
         zoned = bool(2 * first["zoned"][0] > first["n"][0])
     if design["zone"] and not zoned:
         raise ValueError(f"zone: the time stamps in {column!r} have no zone, so their hours are taken as they are "
@@ -746,7 +756,7 @@ def _origin(design):
 
 
 def _correction(design, start):
-    """The time axis has the offset of the first row; a start on the other side of a change of clocks is shifted to it."""
+    """What shifts a start to the time axis, which has the clock of the first row whatever clocks do later."""
     local = start.tz_localize(design["zone"], ambiguous=True, nonexistent="shift_forward")
     return design["offset"] - local.utcoffset().total_seconds()
 
@@ -768,8 +778,9 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
     They run on DuckDB and Spark against a table `logs`; give what they return to `analyse_tables`. columns and design:
     as for `analyse`, columns as names or expressions of your engine (quote odd names as it wants them). Time stamps are
     read on the clock of the session: set its time zone to the one whose hours you mean (SET TIME ZONE ...), and leave
-    `zone` out. For a treatment in words give treated_value and control_value. outcome_offset: a constant near the mean
-    of the outcome, which keeps the digits of one whose mean is large against its spread; give it to analyse_tables, too.
+    `zone` out; values that show a zone of their own are refused until you cast them, in DuckDB to TIMESTAMPTZ and then
+    to TIMESTAMP. For a treatment in words give treated_value and control_value. outcome_offset: a constant near the
+    mean of the outcome, which keeps the digits of one whose mean is large against its spread; also for analyse_tables.
     """
     own_logs.check_roles(columns, *ROLES)
     design = _design(**design)
@@ -795,8 +806,8 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
 
     logs: path or glob (CSV, Parquet), DataFrame or DuckDB relation; one row per user, query or segment: whatever it is,
     a slot is one observation.
-    columns: {"outcome": column, "time": column, "on": column}, and, where the log has them, "user" (finds repeated rows)
-    and "weight" (how many users a row stands for, its outcome being their mean). A column is a name or an SQL
+    columns: {"outcome": column, "time": column, "on": column}, and, where the log has them, "user" (finds repeated
+    rows) and "weight" (how many users a row stands for, its outcome being their mean). A column is a name or an SQL
     expression. `on` is 0 and 1 or true and false; for words give treated_value (and control_value).
     slot: the length of a slot: a duration ("1h", "30min", a timedelta) for time stamps, a number for numbers.
     lags: for how many slots an effect may last after its own (default 1). cycle: None, or the length of a cycle whose
@@ -886,12 +897,13 @@ def _cells(aggregate):
 def _slots(cells, design, found, treated=True):
     """(table, arms, first): a row for each slot between the first and the last, whether it has rows or not.
 
-    arms: off and on, (slots,) booleans each; where a slot has both, the table is that of the cells. treated: False for a
-    history in which nothing was switched.
+    arms: off and on, (slots,) booleans each; where a slot has both, the table is that of the cells. treated: False for
+    a history in which nothing was switched.
     """
     if design["start"] is not None and (early := cells["slot"] < 0).any():
-        found.append(say("rows before start", place=f"before {_moment(design, 0)}", rows=cells.loc[early, "rows_in_cell"].sum(),
-                         severity=WARNING, what_to_do="These rows were left out."))  # fmt: skip
+        rows = cells.loc[early, "rows_in_cell"].sum()
+        found.append(say("rows before start", place=f"before {_moment(design, 0)}", rows=rows, severity=WARNING,
+                         what_to_do="These rows were left out."))  # fmt: skip
         cells = cells[~early]
     if cells.empty:
         found.append(say("no rows with a time", rows=0, what_to_do="Look at the column of time and at start."))
@@ -901,7 +913,8 @@ def _slots(cells, design, found, treated=True):
     if last - first >= MOST_SLOTS:
         found.append(say(f"{last - first + 1:,} slots between the first row and the last",
                          place=f"{_moment(design, first)} to {_moment(design, last)}",
-                         what_to_do="Look at the first and last times and at the unit of slot; or choose longer slots."))  # fmt: skip
+                         what_to_do="Look at the first and the last time and at the unit of slot; or choose longer "
+                         "slots."))  # fmt: skip
         own_logs.refuse(own_logs.problem_table(found))
     number = np.arange(first, last + 1)
     at = (cells["slot"] - first).astype(int).to_numpy()
@@ -934,7 +947,8 @@ def _mixed(cells, design, arms, first):
         low, high = before.max(), after.min()
         low, high = (f"{v / 60:.1f} minutes" if design["stamps"] else f"{v:g}" for v in (low, high))
         do = (f"In all of them the arm changes between {low} and {high} after the slot begins: let slots "
-              "begin there with start=, or leave that part out with burn_in=; or the clock is another one (zone=).")  # fmt: skip
+              "begin there with start=, or leave that part out with burn_in=; or the clock is another one (zone=)."
+              )  # fmt: skip
     elif np.mean(before < after) > 0.5:
         do = "The arm changes inside slots: choose shorter slots, or say with start= when one begins."
     else:
@@ -1014,7 +1028,7 @@ def _answer(check, aggregate, columns, design, offset):
     own_logs.refuse(own_logs.problem_table(found))
     fit = data.fit(design["lags"])
     if fit.free < FEWEST_FREE:
-        found.append(say(f"{max(int(fit.free), 0)} degrees of freedom are left", place=f"{int(data.use(design['lags']).sum())} slots",
+        found.append(say(f"{max(int(fit.free), 0)} degrees of freedom are left", place=_usable(data, design),
                          what_to_do="Collect more slots, or do without cycle or lags."))  # fmt: skip
     elif not np.ptp(data.y[data.use(design["lags"])]) > 0:
         found.append(say("the outcome does not vary between slots", what_to_do="There is nothing to estimate from."))
@@ -1032,14 +1046,19 @@ def _answer(check, aggregate, columns, design, offset):
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
     use = data.use(design["lags"])
+    n = {"rows": int(table["rows_in_cell"].sum()), "used": int(table["used"].sum()), "slots": len(table),
+         "used_slots": int(use.sum()), "on": int(data.on[use].sum()), "off": int(use.sum() - data.on[use].sum()),
+         "runs": data.runs()}  # fmt: skip
     return Switchback(
-        estimate=float(estimate), standard_error=float(error), lo=float(lo), hi=float(hi), level=design["level"], method=method,
-        estimand=_estimand(columns, design), n={"rows": int(table["rows_in_cell"].sum()), "used": int(table["used"].sum()),
-        "slots": len(table), "used_slots": int(use.sum()), "on": int(data.on[use].sum()),
-        "off": int(use.sum() - data.on[use].sum()), "runs": data.runs()}, problems=problems,
+        estimate=float(estimate), standard_error=float(error), lo=float(lo), hi=float(hi), level=design["level"],
+        method=method, estimand=_estimand(columns, design), n=n, problems=problems,
         table=table.assign(mean=table["mean"] + offset, used_slot=use), effects=effects_table, columns=columns,
         design=design, offset=offset,
     )  # fmt: skip
+
+
+def _usable(data, design):
+    return f"{int(data.use(design['lags']).sum()):,} usable of {len(data.on):,} slots"
 
 
 def _gaps(table, data, design):
@@ -1059,8 +1078,9 @@ def _gaps(table, data, design):
                          "lags are not known."))  # fmt: skip
     unknown = int(np.sum(~data.known[filled]))
     if unknown:
-        found.append(say(f"slots whose arm is not known: {unknown:,}", rows=table["rows_in_cell"].to_numpy()[filled][
-            ~data.known[filled]].sum(), severity=WARNING, what_to_do="They, and the slots after them, were left out."))  # fmt: skip
+        rows = table["rows_in_cell"].to_numpy()[filled][~data.known[filled]].sum()
+        found.append(say(f"slots whose arm is not known: {unknown:,}", rows=rows, severity=WARNING,
+                         what_to_do="They, and the slots after them, were left out."))  # fmt: skip
     return found
 
 
@@ -1068,9 +1088,9 @@ def _few(data, design):
     use = data.use(design["lags"])
     for arm, name in ((1, "on"), (0, "off")):
         if not np.any(data.on[use] == arm):
-            place = f"{int(use.sum())} usable of {len(use)} slots"
-            return [say(f"no slot is {name}", place=place, rows=0, what_to_do="A switchback needs both: look at the "
-                        "column `on`, at slot, and at gaps (slots after a gap are left out).")]  # fmt: skip
+            return [say(f"no slot is {name}", place=_usable(data, design), rows=0, what_to_do="A switchback needs "
+                        "both: look at the column `on`, at slot, and at gaps (slots after a gap are left out).")
+                    ]  # fmt: skip
     if data.runs() < FEWEST_RUNS:
         return [say(f"only {data.runs()} runs of on or off", place=f"{len(use)} slots", what_to_do=f"At least "
                     f"{FEWEST_RUNS}: with fewer, a 95 % interval misses in up to three cases of ten where slots "
@@ -1091,32 +1111,33 @@ def _aliases(data, design):
     """Why the schedule cannot tell the effects apart; [] if it can."""
     lags, found = design["lags"], []
     use = data.use(lags)
-    if data.phase is None and design["stamps"] and DAY % design["slot"] == 0 and DAY / design["slot"] > 1:
-        hours = _phase(design, data.design["first"] + np.arange(len(use)), int(DAY / design["slot"]))
-        if np.ptp(np.flatnonzero(use)) * design["slot"] >= 2 * DAY - design["slot"] and _level_in_phase(
-            data.on[use], hours[use]
-        ):
-            found.append(say("every time of the day has one arm only", place=f"{int(use.sum())} slots", severity=WARNING,
-                             what_to_do="A daily rhythm cannot be told from the effect: draw the schedule by coins."))  # fmt: skip
+    length = DAY / design["slot"]
+    if data.phase is None and design["stamps"] and length > 1 and length == round(length):
+        hours = _phase(design, design["first"] + np.arange(len(use)), int(length))
+        two_days = np.ptp(np.flatnonzero(use)) + 1 >= 2 * length - 1
+        if two_days and _level_in_phase(data.on[use], hours[use]):
+            found.append(say("every time of the day has one arm only", place=_usable(data, design), severity=WARNING,
+                             what_to_do="A daily rhythm cannot be told from the effect: draw the schedule by coins."
+                             ))  # fmt: skip
     if data.fit(lags) is not None:
         return found
     on, reasons = data.on[use], []
     if data.phase is not None and _level_in_phase(on, data.phase[use]):
-        reasons.append(f"every part of the cycle of {_length(design, design['phases'])} has one arm only, so its levels and "
-                       "the effect are aliases")  # fmt: skip
+        reasons.append(f"every part of the cycle of {_length(design, design['phases'])} has one arm only, so its "
+                       "levels and the effect are aliases")  # fmt: skip
     for k in range(1, lags + 1):
         before = lagged(data.on, k)[use]
         if np.all(before == on):
             reasons.append(f"what is on now was always on {_count(k, 'slot')} before")
         elif np.all(before != on):
-            reasons.append(f"what is on now was always off {_count(k, 'slot')} before"
-                           + (" (strict alternation)" if k == 1 else ""))  # fmt: skip
+            name = " (strict alternation)" if k == 1 else ""
+            reasons.append(f"what is on now was always off {_count(k, 'slot')} before{name}")
     if not reasons:
-        reasons.append(f"on, its {_count(lags, 'lag')}{' and the levels of the cycle' if data.phase is not None else ''} are linearly "
-                       "dependent in these slots")  # fmt: skip
-    return [*found, say(f"the total effect is not identified: {'; '.join(reasons)}", place=f"{int(use.sum())} slots",
-                        what_to_do="No analysis can repair it: use fewer lags or no cycle only if you know that there is "
-                        "no such effect; else draw another schedule.")]  # fmt: skip
+        levels = " and the levels of the cycle" if data.phase is not None else ""
+        reasons.append(f"on, its {_count(lags, 'lag')}{levels} are linearly dependent in these slots")
+    return [*found, say(f"the total effect is not identified: {'; '.join(reasons)}", place=_usable(data, design),
+                        what_to_do="No analysis can repair it: use fewer lags or no cycle only if you know that there "
+                        "is no such effect; else draw another schedule.")]  # fmt: skip
 
 
 def _drawn(data, design, table):
@@ -1134,11 +1155,14 @@ def _drawn(data, design, table):
     wrong = against(0)
     if not wrong:
         return []
-    fits = [] if schedule == "minimax" else [s for s in range(1, 2 * block) if against(s) == 0]
-    do = (f"It would fit if the first row fell {fits[0]} slots into a {'pair' if schedule == 'paired blocks' else 'block'}: say "
-          f"start={_moment(design, table['slot'].iloc[0] - fits[0])!r}." if fits else "Look at schedule, block and start.")  # fmt: skip
-    return [say(f"the schedule is not {schedule!r} of {block} slots", place=f"blocks counted from {_moment(design, table['slot'].iloc[0])}: "
-                f"{wrong} slots do not fit", what_to_do=do)]  # fmt: skip
+    fits = [] if schedule == "minimax" else [shift for shift in range(1, 2 * block) if against(shift) == 0]
+    do, first = "Look at schedule, block and start.", table["slot"].iloc[0]
+    if fits:
+        what = "pair" if schedule == "paired blocks" else "block"
+        do = (f"It would fit if the first row fell {_count(fits[0], 'slot')} into a {what}: say "
+              f"start={_moment(design, first - fits[0])!r}.")  # fmt: skip
+    return [say(f"the schedule is not {schedule!r} of {_count(block, 'slot')}", what_to_do=do,
+                place=f"blocks counted from {_moment(design, first)}: {wrong} slots do not fit")]  # fmt: skip
 
 
 def _effects(data, design):
@@ -1172,17 +1196,17 @@ def _similar(table, data, design):
     test = _total(data, lags, outcome=rows)
     if test is not None and test["p"] < SIMILAR:
         level = rows[data.use(lags)].mean()
-        found.append(say(f"rows per slot differ by {test['estimate'] / level:+.0%} where it is on", place=f"p = {test['p']:.1g}",
-                         severity=WARNING, what_to_do="The treatment changes who comes, or the log loses rows: a user "
-                         "before is not a user after, and the effect per user compares different ones."))  # fmt: skip
+        found.append(say(f"rows per slot differ by {test['estimate'] / level:+.0%} where it is on",
+                         place=f"p = {test['p']:.1g}", severity=WARNING, what_to_do="The treatment changes who comes, "
+                         "or the log loses rows: the effect per user compares different users."))  # fmt: skip
     lost = np.where(rows > 0, 1 - table["used"].to_numpy() / np.where(rows > 0, rows, 1), 0)
     if lost.any():
         test = _total(data, lags, outcome=lost)
         if test is not None and test["p"] < SIMILAR:
-            found.append(say(f"outcomes are missing more often in one arm: by {100 * test['estimate']:+.1f} points where it is "
-                             "on", place=f"p = {test['p']:.1g}", rows=(rows - table["used"]).sum(), severity=WARNING,
-                             what_to_do="The estimate compares those who answered; say so, and bound what the others "
-                             "could change."))  # fmt: skip
+            found.append(say("outcomes are missing more often in one arm: by "
+                             f"{100 * test['estimate']:+.1f} points where it is on", place=f"p = {test['p']:.1g}",
+                             rows=(rows - table["used"]).sum(), severity=WARNING, what_to_do="The estimate compares "
+                             "those who answered; say so, and bound what the others could change."))  # fmt: skip
     return found
 
 
@@ -1193,19 +1217,22 @@ def _longer(data, design):
     if fit is None or fit.free < FEWEST_FREE:
         return []
     test = data.interval(fit, np.eye(lags + 2)[-1], lags)
-    return [say(f"the effect seems to last longer than {_count(design['lags'], 'slot')}", place=f"lag {lags}: {test['estimate']:+.3g}, "
-                f"p = {test['p']:.1g}", severity=WARNING, what_to_do="Compare sweep(), and use more lags or longer "
-                "slots.")] if test["p"] < SIMILAR else []  # fmt: skip
+    if not test["p"] < SIMILAR:
+        return []
+    return [say(f"the effect seems to last longer than {_count(design['lags'], 'slot')}", severity=WARNING,
+                place=f"lag {lags}: {test['estimate']:+.3g}, p = {test['p']:.1g}",
+                what_to_do="Compare sweep(), and use more lags or longer slots.")]  # fmt: skip
 
 
 def _heterogeneous(table):
     """Per slot and per user apart by more than either interval: whose effect it is matters."""
     slot, user = (table[(table["effect"] == "total") & (table["per"] == per)].iloc[0] for per in ("slot", "user"))
     apart = abs(slot["estimate"] - user["estimate"])
-    return [say(f"the effect per slot is {slot['estimate']:.3g} and per user {user['estimate']:.3g}", place="busy slots count more per "
-                "user", severity=WARNING, what_to_do="Say whose effect you report (per='slot' or per='user'); the effect "
-                "differs between busy and quiet slots, or chance does.")
-            ] if apart > max(slot["standard_error"], user["standard_error"]) else []  # fmt: skip
+    if not apart > max(slot["standard_error"], user["standard_error"]):
+        return []
+    return [say(f"the effect per slot is {slot['estimate']:.3g} and per user {user['estimate']:.3g}", severity=WARNING,
+                place="busy slots count more per user", what_to_do="Say whose effect you report (per='slot' or "
+                "per='user'); it differs between busy and quiet slots, or chance does.")]  # fmt: skip
 
 
 def _baseline(data, use):
@@ -1302,7 +1329,7 @@ class Switchback(Result):
         return None if found.empty else found.iloc[0].to_dict()
 
     def analyses(self, baseline=None):
-        """The total, per slot, by every analysis that this design allows: DataFrame with analysis, estimate, error, lo, hi.
+        """The total, per slot, by every analysis that this design allows: analysis, estimate, error, lo, hi.
 
         Least squares is for comparison. Randomization and Horvitz-Thompson need a schedule drawn by coins (`schedule`,
         `block`); the first also blocks longer than `lags`. baseline: see `horvitz_thompson` (default: the mean).
@@ -1313,15 +1340,15 @@ class Switchback(Result):
         return found[found["estimate"].notna()].reset_index(drop=True)
 
     def randomization(self, draws=999, seed=0):
-        """Replays the coins: dict with p (of no effect), estimate, lo, hi (every total that is not rejected), schedules.
+        """Replays the coins: p (of no effect), estimate, lo, hi (every total that is not rejected), schedules.
 
         Exact if slots gain the same wherever the treatment is on, whatever the noise; see `randomization` (the
         function). Where blocks are not longer than `lags` there is a p-value, of no effect at all, and no interval.
         """
         d, data = self.design, self._data
         if d["schedule"] is None:
-            raise ValueError("randomization: say with schedule= and block= how the schedule was drawn; a test that replays "
-                             "other coins than were tossed has the wrong size")  # fmt: skip
+            raise ValueError("randomization: say with schedule= and block= how the schedule was drawn; a test that "
+                             "replays other coins than were tossed has the wrong size")  # fmt: skip
         if d["schedule"] == "fixed":
             raise ValueError(
                 "randomization: a fixed schedule has no coins to replay, so there is no randomization test"
@@ -1393,10 +1420,10 @@ class Switchback(Result):
         return pd.DataFrame(rows, columns=["cycle", "estimate", "lo", "hi"])
 
     def placebo(self, ahead=3):
-        """What the schedule of *later* slots seems to do now, which must be nothing: DataFrame with ahead, estimate, lo, hi, p.
+        """What the schedule of *later* slots seems to do now, which must be nothing: ahead, estimate, lo, hi, p.
 
-        It sees clocks that disagree (the log's and the switch's), people who prepare for the switch, and a rhythm that the
-        schedule follows.
+        It sees clocks that disagree (the log's and the switch's), people who prepare for the switch, and a rhythm that
+        the schedule follows.
         """
         data, d, rows = self._data, self.design, []
         for k in range(1, own_logs.check_number("ahead", ahead, at_least=1, whole=True) + 1):
@@ -1411,7 +1438,7 @@ class Switchback(Result):
     def interaction(self):
         """Does on-after-on do more than the sum of the two? Dict with estimate, lo, hi, p; None where not identified.
 
-        It must be zero where effects add up; a ramp-up (caches that fill, people who learn) shows here. Needs lags >= 1.
+        It must be zero where effects add up; a ramp-up (caches that fill, people who learn) shows here.
         """
         data, d = self._data, self.design
         if d["lags"] < 1:
@@ -1424,7 +1451,7 @@ class Switchback(Result):
         return {name: test[name] for name in ("estimate", "lo", "hi", "p")}
 
     def autocorrelation(self, most=24):
-        """How residuals of slots so many slots apart correlate: DataFrame with lag, correlation, pairs, band (white noise)."""
+        """How residuals so many slots apart correlate: DataFrame with lag, correlation, pairs, band of white noise."""
         data, d = self._data, self.design
         use = data.use(d["lags"])
         e = np.where(use, data.fit(d["lags"]).e, 0.0)
@@ -1459,12 +1486,11 @@ class Switchback(Result):
         shown = table.iloc[:240]
         place = np.arange(len(shown))
         arm = shown["on"].to_numpy()
-        for value, name in ((1, "treated"), (0, "control")):
-            here = arm == value
-            left.fill_between(np.repeat(place, 2) + np.tile([-0.5, 0.5], len(place)), 0, 1, where=np.repeat(here, 2), lw=0,
-                              color=COLOR[name], alpha=0.13 if value else 0.0, transform=left.get_xaxis_transform())  # fmt: skip
-            left.plot(place[here], shown["mean"].to_numpy()[here], "o", ms=4, color=COLOR[name], mec="white", mew=0.5,
-                      label="on" if value else "off")  # fmt: skip
+        for begin in np.flatnonzero(arm == 1):
+            left.axvspan(begin - 0.5, begin + 0.5, color=COLOR["treated"], alpha=0.13, lw=0)
+        for value, name, label in ((1, "treated", "on"), (0, "control", "off")):
+            here, means = arm == value, shown["mean"].to_numpy()
+            left.plot(place[here], means[here], "o", ms=4, color=COLOR[name], mec="white", mew=0.5, label=label)
         more = f" (the first {len(shown)} of {len(table):,})" if len(table) > len(shown) else ""
         left.set(xlabel=f"slots of {_length(d)}{more}; shaded: on", ylabel=f"mean of {self.columns['outcome']}")
         left.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
@@ -1494,7 +1520,8 @@ class Switchback(Result):
         d, outcome = self.design, self.columns["outcome"]
         interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
         if self.lo > 0 or self.hi < 0:
-            does = f"{'raises' if self.estimate > 0 else 'lowers'} {outcome} by {abs(self.estimate):.3g} per {d['per']} ({interval})"
+            direction = "raises" if self.estimate > 0 else "lowers"
+            does = f"{direction} {outcome} by {abs(self.estimate):.3g} per {d['per']} ({interval})"
         else:
             does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g} per {d['per']}, {interval})"
         other = self._row("total", "user" if d["per"] == "slot" else "slot")
@@ -1508,8 +1535,8 @@ class Switchback(Result):
                   else "nothing is carried over to the next slot")  # fmt: skip
         return (f"Left on for good, the treatment {does}{parts}; per {other['per']} it is {other['estimate']:.3g} "
                 f"({other['lo']:.3g} to {other['hi']:.3g}){coins_say}. It rests on {self.n['used_slots']:,} slots of "
-                f"{_length(d)}, {self.n['on']:,} of them on, and holds if {memory} and nothing else was switched with it, "
-                f"which no query can see. {self.warnings()}").strip()  # fmt: skip
+                f"{_length(d)}, {self.n['on']:,} of them on, and holds if {memory} and nothing else was switched with "
+                f"it, which no query can see. {self.warnings()}").strip()  # fmt: skip
 
 
 # ---- how long an experiment must be, from the reader's own history
@@ -1517,7 +1544,8 @@ class Switchback(Result):
 
 @dataclass(kw_only=True)
 class Plan:
-    """What `plan` found. table: a row for each number of slots and analysis (see `simulate`); noise: of the slot means."""
+    """What `plan` found. table: a row for each number of slots and analysis (see `simulate`), with `windows`: how many
+    such experiments fit into the history side by side. total: the planted effect; history: slots."""
 
     table: pd.DataFrame
     design: dict
@@ -1529,9 +1557,9 @@ class Plan:
     def needed(self, effect, power=0.80):
         """How many slots find a total of `effect` with such power: DataFrame with analysis, cycle, slots, time, beyond.
 
-        An interval finds it if the effect is its half width and z SDs away from 0. Between the simulated numbers of slots
-        both fall with a power of the number; beyond them (beyond: True) with its root. coverage: the lowest simulated one:
-        a short interval that does not cover is no bargain.
+        An interval finds it if the effect is its half width and z SDs away from 0. Between the simulated numbers of
+        slots both fall with a power of the number; beyond them (beyond: True) with its root. coverage: the lowest
+        simulated one: a short interval that does not cover is no bargain.
         """
         own_logs.check_number("effect", effect, above=0)
         own_logs.check_number("power", power, above=0, below=1)
@@ -1549,7 +1577,8 @@ class Plan:
                 k = int(np.argmax(found <= effect))
                 share = np.log(found[k - 1] / effect) / np.log(found[k - 1] / found[k])
                 slots = size[k - 1] * (size[k] / size[k - 1]) ** share
-            rows.append((name, cycle, math.ceil(slots), _length(self.design, math.ceil(slots)), bool(found[-1] > effect),
+            slots = math.ceil(slots)
+            rows.append((name, cycle, slots, _length(self.design, slots), bool(found[-1] > effect),
                          part["coverage"].min()))  # fmt: skip
         return pd.DataFrame(rows, columns=["analysis", "cycle", "slots", "time", "beyond", "coverage"])
 
@@ -1586,14 +1615,14 @@ def plan(history, columns, *, schedule, block=1, slots=None, total=None, experim
          analyses=ANALYSES, treated_value=None, control_value=None, **design):  # fmt: skip
     """Switchbacks that never took place on your own history: what each analysis is worth, and how long a test must be.
 
-    history: a log as for `analyse`, of a time in which nothing was switched; columns: {"outcome", "time"}, and "weight",
-    "user" ("on" is left aside). slot, lags, cycle, zone, burn_in, level: as for `analyse`. schedule, block: as for `coins`.
-    slots: the lengths to try (default: two days, a week, two weeks, six weeks where slots are hours, as far as the history
-    goes to twice of it). total: the effect to plant (default: half a standard deviation of slot means over 10).
+    history: a log as for `analyse`, of a time in which nothing was switched; columns: {"outcome", "time"}, and
+    "weight", "user" ("on" is left aside). slot, lags, cycle, zone, burn_in, level: as for `analyse`. schedule, block: as
+    for `coins`. slots: the lengths to try (default 48, 168, 336 and 1,008 as far as the history has twice as many).
+    total: the effect to plant (default: a tenth of the standard deviation of slot means).
 
-    Noise is the history's own: its rhythm, its outages, hours that resemble their neighbours. It is one history, and long
-    experiments share most of it, so that long tests are known less well than `experiments` suggests: `windows` says how
-    many fit side by side. Returns Plan. Raises UnfitLog and ValueError as `analyse` does.
+    Noise is the history's own: its rhythm, its outages, hours that resemble their neighbours. It is one history, and
+    long experiments share most of it, so that long tests are known less well than `experiments` suggests: `windows`
+    says how many fit side by side. Returns Plan. Raises UnfitLog and ValueError as `analyse` does.
     """
     own_logs.check_roles(columns, ROLES[0][:2], ("on", *ROLES[1]))
     own_logs.check_choice("schedule", schedule, SCHEDULES)
@@ -1632,9 +1661,9 @@ def plan(history, columns, *, schedule, block=1, slots=None, total=None, experim
         raise ValueError(f"slots: the history has {len(means):,} slots, and {longest:,} are wanted")
     total = float(f"{np.nanstd(means) / 10:.1g}") if total is None else own_logs.check_number("total", total)
     found_tables = [
-        simulate(means, phase, slots=n, schedule=schedule, block=design["block"], lags=design["lags"], total=total, every=step,
-                 experiments=experiments, seed=[seed, n], replays=replays, level=design["level"], analyses=analyses)
-        .assign(windows=len(means) // n) for n in sizes
+        simulate(means, phase, slots=n, schedule=schedule, block=design["block"], lags=design["lags"], total=total,
+                 every=step, experiments=experiments, seed=[seed, n], replays=replays, level=design["level"],
+                 analyses=analyses).assign(windows=len(means) // n) for n in sizes
     ]  # fmt: skip
     return Plan(table=pd.concat(found_tables, ignore_index=True), design=design, total=total, history=len(means),
                 experiments=experiments, problems=own_logs.problem_table(found))  # fmt: skip

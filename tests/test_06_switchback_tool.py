@@ -860,8 +860,7 @@ def test_plan_simulates_what_analyse_does():
         every=24,
     )
     rng = np.random.default_rng(3)
-    sb.draw(rng, 499, 96, "paired blocks", 3)
-    rng.integers(0, 1, 2)
+    rng.integers(0, 1, 2)  # where they begin
     on = sb.draw(rng, 2, 96, "paired blocks", 3)
     found = [answer(frame.assign(on=row[frame["slot"]]), cycle=24) for row in on]
     row = table[(table["analysis"] == "HAC") & table["cycle"]].iloc[0]
@@ -886,13 +885,9 @@ def test_plan_on_white_noise_finds_the_textbook_number():
     assert table.loc[(96, "least squares"), "SD"] == pytest.approx(theory, rel=0.1)
     assert table.loc[(384, "HAC"), "SD"] == pytest.approx(theory / 2, rel=0.1)
     needed = plan.needed(2.8 * theory / 2).set_index("analysis")
-    assert (
-        needed.loc["least squares", "slots"] == pytest.approx(384, rel=0.15)
-        and not needed.loc["least squares", "beyond"]
-    )
-    assert plan.needed(2.8 * theory / 8).set_index("analysis").loc["least squares", "slots"] == pytest.approx(
-        96 * 64, rel=0.2
-    )
+    assert needed.loc["least squares", "slots"] == pytest.approx(384, rel=0.15)
+    far = plan.needed(2.8 * theory / 8).set_index("analysis").loc["least squares"]
+    assert far["slots"] == pytest.approx(96 * 64, rel=0.2) and far["beyond"]
     assert plan.figure(0.01).axes[0].get_xlabel() == "slots of 1"
 
 
