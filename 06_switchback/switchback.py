@@ -29,7 +29,7 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     a schedule that is not the one that the design names                                              fatal
     missing values of any role; slots without rows; rows before `start`                               warning
     every hour of the day always in the same arm, and no cycle asked for; fewer than 12 runs          warning
-    rows per slot, or missing outcomes, differ between on and off (p < .01)                           warning
+    traffic, or the share of missing outcomes, differs between on and off (p < .01)                   warning
     the effect seems to last longer than `lags` (p < .01); effect per slot and per user differ        warning
 
 This module knows nothing of the series' synthetic world.
@@ -1007,6 +1007,7 @@ SIMILAR = 0.01  # p-value below which a check speaks
 
 
 def _answer(check, aggregate, columns, design, offset):
+    design = design | {"weighted": bool(columns.get("weight"))}
     found = own_logs.named(check, MEANING)
     mixed = any(row[0] == "on and off in one slot" for row in found)
     others = own_logs.problem_table([row for row in found if row[0] != "on and off in one slot"])
@@ -1193,10 +1194,11 @@ def _similar(table, data, design):
     """Rows per slot, and the share of missing outcomes, must not follow the arm."""
     found, lags = [], design["lags"]
     rows = table["settled"].to_numpy()
-    test = _total(data, lags, outcome=rows)
-    if test is not None and test["p"] < SIMILAR:
-        level = rows[data.use(lags)].mean()
-        found.append(say(f"rows per slot differ by {test['estimate'] / level:+.0%} where it is on",
+    traffic = table["n"].to_numpy() if design["weighted"] else rows  # weights: users, or what else a row stands for
+    level = traffic[data.use(lags)].mean()
+    test = _total(data, lags, outcome=traffic)
+    if test is not None and test["p"] < SIMILAR and abs(test["estimate"]) > 1e-6 * level:
+        found.append(say(f"traffic per slot differs by {test['estimate'] / level:+.0%} where it is on",
                          place=f"p = {test['p']:.1g}", severity=WARNING, what_to_do="The treatment changes who comes, "
                          "or the log loses rows: the effect per user compares different users."))  # fmt: skip
     lost = np.where(rows > 0, 1 - table["used"].to_numpy() / np.where(rows > 0, rows, 1), 0)
@@ -1225,10 +1227,10 @@ def _longer(data, design):
 
 
 def _heterogeneous(table):
-    """Per slot and per user apart by more than either interval: whose effect it is matters."""
+    """Per slot and per user apart by more than two standard errors: whose effect it is matters."""
     slot, user = (table[(table["effect"] == "total") & (table["per"] == per)].iloc[0] for per in ("slot", "user"))
     apart = abs(slot["estimate"] - user["estimate"])
-    if not apart > max(slot["standard_error"], user["standard_error"]):
+    if not apart > 2 * max(slot["standard_error"], user["standard_error"]):
         return []
     return [say(f"the effect per slot is {slot['estimate']:.3g} and per user {user['estimate']:.3g}", severity=WARNING,
                 place="busy slots count more per user", what_to_do="Say whose effect you report (per='slot' or "

@@ -639,8 +639,8 @@ def test_outcomes_missing_more_often_while_on_are_noticed():
 def test_traffic_that_follows_the_arm_is_noticed():
     on = sb.draw(np.random.default_rng(2), 1, 480, "paired blocks", 3)[0]
     frame = world(23, slots=480, on=on, busy=np.random.default_rng(3).poisson(40 + 8 * on))
-    assert "rows per slot differ by +19% where it is on" in answer(frame).report()
-    assert "rows per slot" not in answer(world(23, slots=480)).report()
+    assert "traffic per slot differs by +19% where it is on" in answer(frame).report()
+    assert "traffic" not in answer(world(23, slots=480)).report()
 
 
 def test_an_effect_that_lasts_longer_is_noticed():
