@@ -666,6 +666,43 @@ def test_logs_that_cannot_answer_are_refused(frame, message):
         answer(frame())
 
 
+def test_one_odd_hour_does_not_decide():
+    """Strict alternation that slips once is identified, by that one slot."""
+    on = np.arange(240) % 2
+    on[100:] = 1 - on[100:]
+    with pytest.raises(UnfitLog, match="the total rests on 1.0 slots"):
+        answer(world(25, on=on))
+
+
+def test_a_time_far_from_all_others_is_refused():
+    frame = world(25)
+    frame.loc[0, "t"] = pd.Timestamp("1970-01-01")
+    with pytest.raises(UnfitLog, match=r"slots without rows lie between two rows \(1970-01-01 00:00 and 2024-05-06"):
+        answer(frame, cycle=24)
+    assert answer(frame, start="2024-05-06").n["slots"] == 240
+
+
+def test_texts_that_an_engine_would_half_read_are_no_time_stamps():
+    """DuckDB 2 reads '2024-05-06 05:00 PM' as five in the morning and '05:00+02:00' as five o'clock UTC."""
+    frame = world(25)
+    for form in ("%Y-%m-%d %I:%M %p", "%Y-%m-%d %H:%M Europe/Berlin", "%Y%m%d %H:%M"):
+        for text, columns in ((frame["t"].dt.strftime(form), COLUMNS), (frame["t"].dt.strftime(form), None)):
+            odd = frame.assign(t=text)
+            with pytest.raises(UnfitLog, match="time is no time"):
+                if columns:
+                    answer(odd)
+                else:
+                    with duckdb.connect() as warehouse:
+                        warehouse.register("logs", odd)
+                        tables = [warehouse.sql(q).df() for q in sb.queries(COLUMNS | {"on": '"on"'}, **HOURLY)]
+                    sb.analyse_tables(*tables, COLUMNS, **HOURLY)
+
+
+def test_an_outcome_beyond_squares_is_refused():
+    with pytest.raises(UnfitLog, match="too large or too small to be squared"):
+        answer(world(25).assign(y=lambda f: f["y"] * 1e-200))
+
+
 def test_few_runs_are_a_warning():
     got = answer(world(26, slots=60, schedule="fixed", block=6))
     assert "only 10 runs of on or off" in got.report()
