@@ -63,7 +63,7 @@ def coins(slots, schedule, block=1):
 
     A slot is on where coin XOR flip is 1. "coin per block": a fair coin for each block of `block` slots; "paired
     blocks": one for each pair of blocks, on-off or off-on; "minimax": the switching points of Bojinov, Simchi-Levi and
-    Zhao (2023, theorem 1) for a carryover of `block` slots: the first and the last block are twice as long; "fixed":
+    Zhao (2023) for a carryover of `block` slots: the first and the last block are twice as long; "fixed":
     no coin: `block` slots on, `block` off, and so on.
     """
     number = np.arange(slots) // block
@@ -403,7 +403,7 @@ def randomization(y, on, replays, keep, phase=None, *, level=0.95):
 
 
 def horvitz_thompson(y, on, coin, flip, lags, usable=None, *, baseline=0.0, level=0.95):
-    """The total effect by Horvitz and Thompson, as Bojinov, Simchi-Levi and Zhao (2023, equation 3) define it.
+    """The total effect by Horvitz and Thompson, as Bojinov, Simchi-Levi and Zhao (2023) define it.
 
     y, on: (..., slots) outcomes and schedules; coin, flip: (slots,) of `coins`; usable: (..., slots) booleans, slots
     with an outcome and a known schedule up to `lags` before. A slot counts where the treatment was on, or off, for
@@ -1674,7 +1674,7 @@ def plan(history, columns, *, schedule, block=1, slots=None, total=None, experim
     design["first"] = first
     means = table["mean"].to_numpy()
     known = np.isfinite(means)
-    found += [row for row in _gaps(table, _Known(known), design) if "every" in row[0]]
+    found += [row for row in _gaps(table, _Known(known), design) if row[3] == FATAL]
     if not known.any() or not np.nanstd(means[known]) > 0:
         found.append(say("the outcome does not vary between slots", what_to_do="There is nothing to plan from."))
     own_logs.refuse(own_logs.problem_table(found))
