@@ -23,6 +23,7 @@ FATAL, WARNING = "fatal", "warning"
 IN_MEMORY = 50_000_000  # bytes of CSV that are read once; a larger file is read again for each query
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+MOMENTS = ("TIMESTAMP", "DATE")  # DuckDB's types of a date or time stamp
 
 
 class UnfitLog(ValueError):
@@ -222,6 +223,30 @@ def text(expression):
     return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
 
 
+def moment(expression, kind=None):
+    """SQL for a TIMESTAMP: NULL where the value is missing, or is no date and no time stamp between 1700 and 2200.
+
+    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
+    kind: as for `number`. `given` tells a missing value from one that is no time.
+    """
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        value = f"(({expression}) AT TIME ZONE 'UTC')"
+    elif kind is not None and kind.startswith(MOMENTS):
+        value = f"CAST({expression} AS TIMESTAMP)"
+    else:
+        value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", f"THEN {value}"]
+    return "\n            ".join(lines) + "\n        END"
+
+
+def given(expression, kind=None):
+    """SQL for 1 where there is a value, of whatever kind, and 0 where it is missing. kind: as for `number`."""
+    if kind is not None and kind.startswith((*MOMENTS, *NUMBERS)):
+        value = expression if kind.startswith(MOMENTS) else number(expression, kind)
+        return f"CASE WHEN {value} IS NULL THEN 0 ELSE 1 END"
+    return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
+
+
 def fill(query, columns, source="logs"):
     """The query with its block `your_columns` made of {name: SQL expression}; `source` is what stands after FROM."""
     block = re.compile(r"WITH your_columns AS \(.*?\n\),?(?=\n)", flags=re.S)
@@ -337,8 +362,14 @@ class Logs:
     def _describe(self, select):
         return self._run(f"DESCRIBE SELECT {select} FROM logs").fetchall()
 
-    def ask(self, sql):
-        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line."""
+    def ask(self, sql, inline=False):
+        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line.
+
+        inline: scan the log again wherever the query names its block `your_columns`, of which DuckDB would else keep a
+        copy in memory, as large as the log.
+        """
+        if inline:
+            sql = sql.replace("WITH your_columns AS (", "WITH your_columns AS NOT MATERIALIZED (", 1)
         try:
             return self._run(sql).df()
         except duckdb.Error as error:
@@ -396,6 +427,27 @@ class Logs:
                                  f"values ({_some(found)}); say which one is the control")  # fmt: skip
             no = others[0]
         return yes_no(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None, yes, no)
+
+    def moment(self, role, column):
+        """("time stamp" or "number", SQL, SQL for 1 where something is given) of a column of times (see `moment`).
+
+        A column of texts is of the kind that most of its first thousand values are. Raises ValueError where the type
+        cannot be a time.
+        """
+        expression = self.expression(role, column)
+        kind = self.kind(expression)
+        if kind.startswith(MOMENTS):
+            return "time stamp", moment(expression, kind), given(expression, kind)
+        if kind.startswith(NUMBERS):
+            return "number", number(expression, kind), given(expression, kind)
+        if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
+            wanted = "a date, a time stamp or a number"
+            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
+        first = self.ask(f"SELECT COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
+                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+        if first["numbers"][0] > first["times"][0]:
+            return "number", number(expression), given(expression)
+        return "time stamp", moment(expression), given(expression)
 
     def text(self, role, column):
         """SQL for a column of labels (see `text`)."""

@@ -168,6 +168,44 @@ def test_sums_of_squares_are_centred_where_the_mean_is_large():
         assert own_logs.centre_of(log, log.number("outcome", "z")) == 0
 
 
+def test_a_query_may_scan_the_log_again_instead_of_keeping_a_copy():
+    query = "WITH your_columns AS (\n    SELECT score AS x\n    FROM logs\n)\nSELECT * FROM your_columns AS a, your_columns AS b"
+    with Logs(FRAME) as log:
+        assert log.ask(query, inline=True).equals(log.ask(query)) and len(log.ask(query)) == 16
+
+
+def moments(frame, column="t"):
+    with Logs(frame) as log:
+        kind, sql, given = log.moment("time", column)
+        return kind, log.ask(f"SELECT {sql} AS v, {given} AS given FROM logs")
+
+
+@pytest.mark.parametrize("values, kind", [
+    (["2026-03-01", "2026-03-01 05:06:07"], "time stamp"), (["2026-03-01T05:06:07Z", "2026-03-01"], "time stamp"),
+    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]), "time stamp"), ([1, 10], "number"), (["1", "10.5"], "number"),
+    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]).tz_localize("Asia/Tokyo"), "time stamp"),
+])  # fmt: skip
+def test_a_column_of_times_is_dates_or_numbers(values, kind):
+    found, table = moments(pd.DataFrame({"t": values}))
+    assert found == kind and table["given"].tolist() == [1, 1]
+    if kind == "number":
+        expected = [float(value) for value in values]
+    else:
+        expected = pd.to_datetime(pd.Series(values), utc=True, format="mixed").dt.tz_localize(None).tolist()
+    assert table["v"].tolist() == expected
+
+
+def test_what_is_no_time_is_told_from_what_is_missing():
+    odd = ["soon", "", None, "NaT", "0012-01-01", "infinity", "31/03/2026"]
+    kind, table = moments(pd.DataFrame({"t": ["2026-03-01", *odd]}))
+    assert kind == "time stamp" and table["v"].notna().tolist() == [True] + [False] * 7
+    assert table["given"].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
+    kind, table = moments(pd.DataFrame({"t": [1.5, np.nan, np.inf]}))
+    assert kind == "number" and table["given"].tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"columns\['time'\]: 't' is a BOOLEAN"):
+        moments(pd.DataFrame({"t": [True]}))
+
+
 # ---- filling queries, arguments, problems
 
 
