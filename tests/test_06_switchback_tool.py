@@ -889,6 +889,16 @@ def test_further_looks():
     assert "replaying the coins gives p = 0.001" in got.report()
 
 
+def test_further_looks_leave_out_what_a_schedule_cannot_see():
+    got = answer(world(36, slots=336, schedule="fixed"))
+    assert list(got.sweep()["lags"]) == [0, 1, 2]  # lag 3 is the opposite of on, and lag 4 needs lag 3
+    assert list(got.rhythms()["cycle"]) == ["none"]
+    assert list(got.placebo()["ahead"]) == [1]  # two slots ahead is the opposite of one slot before
+    assert got.interaction()["lo"] < 0 < got.interaction()["hi"]
+    with pytest.raises(ValueError, match="lags of at least 1"):
+        answer(world(36), lags=0).interaction()
+
+
 # ---- plans, and the real hours
 
 
