@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import ndtr, ndtri
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
@@ -49,15 +50,16 @@ CELLS = 20_000  # beyond that, a continuous running variable is cut into about s
 
 
 def _powers(x, degree):
-    return x[..., None] ** np.arange(degree + 1)
+    return np.vander(x, degree + 1, increasing=True)
 
 
-def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0):
+def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0, derivative=0):
     """Jump at the cutoff by least squares within the bandwidth, one polynomial on each side, and its HC3 error.
 
     x: (cells,) distance from the cutoff. n, y, yy: (..., cells) rows, sum and sum of squares of the outcome; leading
     dimensions are datasets. Rows count equally, strictly inside the bandwidth; cells at most `hole` away are left out.
-    treated: (cells,) booleans, default x >= 0. Returns (jump, error), each (...): treated minus control.
+    treated: (cells,) booleans, default x >= 0. derivative: 1 for the jump of the slope (the derivative of the effect at
+    the cutoff: Dong and Lewbel 2015). Returns (jump, error), each (...): treated minus control.
     Formula: MacKinnon and White (1985); on rows it is statsmodels' OLS with cov_type="HC3".
     """
     treated = x >= 0 if treated is None else treated
@@ -73,10 +75,32 @@ def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0):
         beta = (bread @ (s @ X)[..., None])[..., 0]
         fit, leverage = beta @ X.T, bread.reshape(*m.shape[:-1], k * k) @ products.T
         squares = (q - 2 * fit * s + m * fit**2) / (1 - leverage) ** 2
-        first = bread[..., 0, :] @ X.T  # each row's weight in the end of this side's line
-        jump = jump + sign * beta[..., 0]
-        variance = variance + np.sum(first**2 * squares, axis=-1)
-    return jump, np.sqrt(variance)
+        weight = bread[..., derivative, :] @ X.T  # of each row in the end (or the slope) of this side's line
+        jump = jump + sign * beta[..., derivative]
+        variance = variance + np.sum(weight**2 * squares, axis=-1)
+    unit = math.factorial(derivative) / bandwidth**derivative
+    return jump * unit, np.sqrt(variance) * unit
+
+
+def bootstrap(x, y, degree=1, *, seed, draws=500, treated=None):
+    """Jumps (draws,) at the cutoff on samples of the rows, drawn with replacement.
+
+    x, y: (rows,) distance from the cutoff, and an outcome of 0 and 1, of the rows within the bandwidth. A sample is how
+    often each row was drawn, and rows of the same x and y are alike: so all samples are counts per cell, and one call
+    of `local_fit` fits them all. The draws are those of `integers(0, n, size=n)`, one call a sample, from
+    `default_rng(seed)`.
+    """
+    value, cell = np.unique(x, return_inverse=True)
+    side = value >= 0 if treated is None else np.isin(value, np.asarray(x)[treated])
+    key, n = (2 * cell + np.asarray(y)).astype(np.int32), len(cell)
+    rng, found = np.random.default_rng(seed), []
+    for start in range(0, draws, 25):  # 25 samples at a time stay in the processor's cache
+        rows = rng.integers(0, n, size=(min(25, draws - start), n), dtype=np.int32)
+        counts = np.array([np.bincount(key.take(row).astype(np.intp), minlength=2 * len(value)) for row in rows])
+        failed, done = counts[:, ::2], counts[:, 1::2]
+        whole = 2 * np.abs(value).max()
+        found.append(local_fit(value, failed + done, done, done, whole, degree, treated=side)[0])
+    return np.concatenate(found)
 
 
 class _Side:
@@ -230,7 +254,9 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
     keep = n > 0
     order = np.argsort(x[keep], kind="stable")
     x, n, y, yy, treated = (a[keep][order] for a in (x, n, y, yy, treated))
-    centre, y_sd = _moments(n, y, yy)
+    centre, y_sd = _moments(n, y, yy) if n.sum() > 1 else (0.0, 0.0)
+    if not y_sd > 0:
+        raise ValueError("the outcome does not vary")
     S, Q = y - n * centre, yy - 2 * centre * y + n * centre**2
     if d is None:
         S, Q = S[:, None], Q[:, None, None]
@@ -246,6 +272,8 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
             h, b = _bandwidths(sides, y_sd, centre + offset, fuzzy=d is not None)
         else:
             h, b = bandwidth, bandwidth
+        if not np.isfinite([h, b]).all():
+            raise np.linalg.LinAlgError("no bandwidth")
         return _robust(sides, h, bias_bandwidth or b, level)
     except np.linalg.LinAlgError:
         raise ValueError("too few values of the running variable near the cutoff for the fits") from None
@@ -311,8 +339,8 @@ def _robust(sides, h, b, level):
         first_error = np.sqrt(W[1, 1])
         first_stage = (plain[1], better[1] / first_error if first_error > 0 else np.inf)
     error, robust_error = np.sqrt(s @ V @ s), np.sqrt(s @ W @ s)
-    half = stats.norm.ppf(0.5 + level / 2) * robust_error
-    p = 2 * stats.norm.sf(abs(corrected) / robust_error) if robust_error > 0 else float(corrected == 0)
+    half = ndtri(0.5 + level / 2) * robust_error
+    p = 2 * ndtr(-abs(corrected) / robust_error) if robust_error > 0 else float(corrected == 0)
     return RobustFit(float(estimate), float(error), float(corrected), float(robust_error), float(corrected - half),
                      float(corrected + half), float(p), float(h), float(b), (int(n0), int(n1)),
                      tuple(map(float, first_stage)))  # fmt: skip
@@ -355,24 +383,31 @@ def honest_fit(x, n, y, yy, curvature, *, treated=None, level=0.95):
     for side in (~treated, treated):
         at = order[side[order] & (n[order] > 0)]
         sides.append(_Side(x[at], n[at], y[at][:, None], yy[at][:, None, None]))
+    sigma = [float(side.spread().sum() / side.n.sum()) for side in sides]
     shortest = max(np.sort(np.abs(side.x))[min(2, len(side.x) - 1)] for side in sides) * 1.01
     best = None
     for h in np.geomspace(shortest, max(np.abs(x).max(), shortest * 1.01), 60):
-        estimate, bias, variance = 0.0, 0.0, 0.0
-        for sign, side in zip((-1, 1), sides, strict=True):
+        estimate, bias, expected, variance = 0.0, 0.0, 0.0, 0.0
+        for sign, side, sigma2 in zip((-1, 1), sides, sigma, strict=True):
             weight = _triangle(side.x, h)
             near = side.where(weight > 0)
             X, inverse, _ = near.fit(weight[weight > 0], 1)
             row = (inverse[0] @ X.T) * weight[weight > 0]
             estimate += sign * float(row @ near.S[:, 0])
             bias += curvature / 2 * abs(float((row * near.n) @ near.x**2))
+            expected += sigma2 * float(row**2 @ near.n)
             variance += float(row**2 @ near.spread()[:, 0, 0])
-        error = math.sqrt(variance)
-        half = error * math.sqrt(stats.ncx2.ppf(level, 1, (bias / error) ** 2)) if error > 0 else bias
-        if best is None or half < best["half"]:
-            best = {"estimate": estimate, "error": error, "bias": bias, "half": half, "bandwidth": float(h)}
-    half = best.pop("half")
-    return best | {"lo": best["estimate"] - half, "hi": best["estimate"] + half}
+        length = _half_width(bias, math.sqrt(expected), level)  # with one variance for all, so that luck has no say
+        if best is None or length < best[0]:
+            best = length, {"estimate": estimate, "error": math.sqrt(variance), "bias": bias, "bandwidth": float(h)}
+    found = best[1]
+    half = _half_width(found["bias"], found["error"], level)
+    return found | {"lo": found["estimate"] - half, "hi": found["estimate"] + half}
+
+
+def _half_width(bias, error, level):
+    """Half the length of the interval that covers when the estimate may be off by `bias` on either side."""
+    return error * math.sqrt(stats.ncx2.ppf(level, 1, (bias / error) ** 2)) if error > 0 else bias
 
 
 def _spacing(x):
@@ -627,8 +662,7 @@ def _answer(check, aggregate, columns, design, offset):
         fit = outcome.robust(design)
     except ValueError as error:
         own_logs.refuse(own_logs.problem_table([*found, say(
-            str(error), place="near the cutoff", what_to_do="No line can be fitted; a rule with so few values needs "
-            "another design.")]))  # fmt: skip
+            str(error), place="near the cutoff", what_to_do="No line can be fitted here.")]))  # fmt: skip
     near = cells["distance"].abs() < fit.h
     found += _findings(cells, near, fit, design, outcome, _listed(columns.get("covariates")))
     problems = own_logs.problem_table(found)
@@ -685,7 +719,7 @@ def _findings(cells, near, fit, design, outcome, covariates):
             found.append(say(f"only {values} values of the running variable {name} the cutoff", place=window, rows=rows,
                              severity=WARNING, what_to_do="Between so few values a bend cannot be seen: report "
                              "honest() with a bound on the curvature."))  # fmt: skip
-    if fit.robust_error <= 0:
+    if not fit.robust_error > 0:
         found.append(say("the outcome does not vary", place=window, what_to_do="There is nothing to estimate from."))
     if design["has_treatment"]:
         found += _rule(cells, near, fit, design, window)
@@ -870,11 +904,13 @@ class Discontinuity(Result):
         return (stats.norm.ppf(0.5 + self.level / 2) + stats.norm.ppf(power)) * self.standard_error
 
     def rows_needed(self, effect, power=0.80):
-        """How many rows a log needs to find `effect`. The bandwidth shrinks as rows are added, so that the error falls
-        with the power 2/5 of their number; with a bandwidth of your own it falls with the root."""
-        own_logs.check_number("effect", abs(effect), above=0)
-        exponent = 2.0 if self.design["bandwidth"] else 2.5
-        return math.ceil(self.n["used"] * (self.detectable(power) / abs(effect)) ** exponent)
+        """(least, most): how many rows a log needs to find `effect`.
+
+        With the same bandwidth the error falls with the root of the number of rows: the least. A bandwidth chosen by
+        the data may shrink as rows are added, at worst so that the error falls with the power 2/5: the most.
+        """
+        ratio = self.detectable(power) / own_logs.check_number("effect", abs(effect), above=0)
+        return tuple(math.ceil(self.n["used"] * ratio**exponent) for exponent in (2.0, 2.5))
 
     def bins(self, number=15):
         """Means in bins that do not cross the cutoff, for the plot: DataFrame with x, mean, error, rows, treated."""
@@ -915,11 +951,13 @@ class Discontinuity(Result):
         """Two sentences for a stakeholder, what could break them, and the warnings."""
         running, outcome, c = self.columns["running"], self.columns["outcome"], self.design["cutoff"]
         direction = "raises" if self.estimate > 0 else "lowers"
-        sure = self.lo > 0 or self.hi < 0
-        does = f"{direction} {outcome} by {abs(self.estimate):.3g}" if sure else f"has no clear effect on {outcome}"
+        interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
+        if self.lo > 0 or self.hi < 0:
+            does = f"{direction} {outcome} by {abs(self.estimate):.3g} ({interval})"
+        else:
+            does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g}, {interval})"
         whom = " for those whose treatment the rule decides" if self.design["fuzzy"] else ""
-        return (f"Where {running} is at {c:g}, the treatment {does}{whom} (estimate {self.estimate:.3g}, "
-                f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}; {self.n['near']:,} rows within "
-                f"{self.fit.h:.3g} of {c:g}); of rows far from {c:g} it says nothing. It holds if nothing else changes "
-                f"at {c:g} and nobody can choose on which side a row falls, which no query can see. "
+        return (f"Where {running} is at {c:g}, the treatment {does}{whom}; of rows far from {c:g} this says nothing. "
+                f"It rests on {self.n['near']:,} rows within {self.fit.h:.3g} of {c:g}, and holds if nothing else "
+                f"changes there and nobody can choose the side, which no query can see. "
                 f"{self.warnings()}").strip()  # fmt: skip

@@ -58,8 +58,10 @@ class Result:
     table: pd.DataFrame
 
     def warnings(self):
-        """The problems as sentences for a report, or "" where nothing was found."""
-        return " ".join(f"Warning: {line}" for line in lines(self.problems))
+        """What was found and was not fatal, as sentences for a report; "" where nothing was."""
+        found = self.problems.groupby("problem", sort=False)["rows"].sum(min_count=1)
+        return " ".join(f"Warning: {problem}{'' if pd.isna(rows) else f' ({int(rows):,} rows)'}."
+                        for problem, rows in found.items())  # fmt: skip
 
 
 # ---- problems
@@ -160,6 +162,7 @@ def plain(expression):
     return f"LOWER(TRIM(CAST({expression} AS STRING)))"
 
 
+_INFINITE = "CAST('Infinity' AS DOUBLE)"
 _MISSING_SQL = "(" + ", ".join(map(text_literal, MISSING)) + ")"
 
 
@@ -175,32 +178,44 @@ def number(expression, kind=None):
         return f"CASE WHEN ISNAN({expression}) THEN NULL ELSE {value} END"
     if kind is not None and (kind == "BOOLEAN" or kind.startswith(NUMBERS)):
         return f"CAST({expression} AS DOUBLE)"
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"WHEN {plain(expression)} = 'true' THEN 1e0 WHEN {plain(expression)} = 'false' THEN 0e0 "
-            f"ELSE COALESCE(TRY_CAST({expression} AS DOUBLE), CAST('Infinity' AS DOUBLE)) END")  # fmt: skip
+    return _cases(expression, (f"{plain(expression)} = 'true'", "1e0"), (f"{plain(expression)} = 'false'", "0e0"),
+                  other=f"COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), {_INFINITE})")  # fmt: skip
+
+
+def _cases(expression, *cases, other):
+    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query."""
+    missing = f"{expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL}"
+    lines = [f"WHEN {when} THEN {then}" for when, then in ((missing, "NULL"), *cases)] + [f"ELSE {other}"]
+    return "\n            ".join(["CASE", *lines]) + "\n        END"
+
+
+def _spellings(value):
+    """The texts, in lower case, that a value may have in a log: 2 is '2' or '2.0', True is 'true', '1' or '1.0'."""
+    texts = {str(value).strip().lower()}
+    if isinstance(value, (bool, np.bool_)):
+        texts |= {str(int(value)), str(float(value))}
+    try:
+        texts |= {number_text(float(value)), str(float(value))}
+    except (TypeError, ValueError):
+        pass
+    return texts
 
 
 def yes_no(expression, kind=None, yes=None, no=None):
     """SQL for 0 or 1: NULL where missing, something else where the value is neither.
 
-    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false.
+    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`.
     """
     if yes is None:
         return number(expression, kind)
-    if isinstance(yes, (bool, np.bool_)):
-        yes, no = (str(bool(value)) for value in (yes, not yes if no is None else no))
-    numeric = all(isinstance(value, (int, float, np.number)) for value in (yes, no))
-    value = number(expression, kind) if numeric else plain(expression)
-    one, zero = (literal(v) if numeric else text_literal(str(v).strip().lower()) for v in (yes, no))
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"WHEN {value} = {one} THEN 1e0 WHEN {value} = {zero} THEN 0e0 "
-            f"ELSE CAST('Infinity' AS DOUBLE) END")  # fmt: skip
+    ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
+    return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
+                  other=_INFINITE)  # fmt: skip
 
 
 def text(expression):
     """SQL for a label (a unit, a cluster, a category): trimmed text, NULL where missing; case is kept."""
-    return (f"CASE WHEN {expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL} THEN NULL "
-            f"ELSE TRIM(CAST({expression} AS STRING)) END")  # fmt: skip
+    return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
 
 
 def fill(query, columns, source="logs"):
@@ -366,21 +381,14 @@ class Logs:
         kind = self.kind(expression)
         if yes is not None and no is None:
             found = self.ask(f"SELECT DISTINCT {text(expression)} AS value FROM logs LIMIT 51")["value"].dropna()
-            said = number_text(yes) if kind.startswith(NUMBERS) else str(yes)
-            same = [v for v in found if _same_value(v, said)]
-            others = [v for v in found if not _same_value(v, said)]
-            if not same:
+            others = sorted({value for value in found.str.lower() if value not in _spellings(yes)})
+            if len(others) == len(set(found.str.lower())):
                 raise ValueError(f"columns[{role!r}]: no row of {column!r} is {yes!r}; its values are "
                                  f"{_some(found)}")  # fmt: skip
-            if len({v.lower() for v in others}) != 1:
+            if len(others) != 1:
                 raise ValueError(f"columns[{role!r}]: {column!r} has {len(found) if len(found) <= 50 else 'over 50'} "
                                  f"values ({_some(found)}); say which one is the control")  # fmt: skip
             no = others[0]
-            if isinstance(yes, (int, float)) and not isinstance(yes, bool):
-                try:
-                    no = float(no)
-                except ValueError:
-                    yes = str(yes)
         return yes_no(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None, yes, no)
 
     def text(self, role, column):
@@ -391,16 +399,6 @@ class Logs:
 def number_text(value):
     """A number as the text that DuckDB makes of it: 1 for 1, 1.5 for 1.5."""
     return str(int(value)) if float(value).is_integer() else str(float(value))
-
-
-def _same_value(text_in_log, said):
-    a, b = str(text_in_log).strip().lower(), str(said).strip().lower()
-    if a == b:
-        return True
-    try:
-        return float(a) == float(b)
-    except ValueError:
-        return False
 
 
 def _some(values):

@@ -1,0 +1,212 @@
+"""data/own_logs.py: logs of any kind are read the same, columns become SQL that can be trusted, faults get one line."""
+
+import gzip
+
+import duckdb
+import numpy as np
+import own_logs
+import pandas as pd
+import pytest
+from own_logs import FATAL, WARNING, Logs, UnfitLog
+
+FRAME = pd.DataFrame({"score": [0.1, 0.7, 0.85, 0.9], "done": [1, 0, 1, 0], "arm": ["Old", "New", "New", None]})
+
+
+def ask(logs, sql):
+    with Logs(logs) as log:
+        return log.ask(sql)
+
+
+def values(logs, role, column, kind="number", **options):
+    with Logs(logs) as log:
+        return log.ask(f"SELECT {getattr(log, kind)(role, column, **options)} AS v FROM logs")["v"].tolist()
+
+
+# ---- reading
+
+
+@pytest.fixture(params=["csv", "csv.gz", "tsv", "crlf and BOM", "quotes", "parquet", "PARQUET", "frame", "relation", "shards"])
+def same_log(request, tmp_path):
+    """The same four rows in every form that a log may have."""
+    text = FRAME.to_csv(index=False)
+    kind = request.param
+    if kind == "frame":
+        return FRAME
+    if kind == "relation":
+        return duckdb.connect().from_df(FRAME)
+    if kind == "shards":
+        (tmp_path / "many").mkdir()
+        for k in range(2):
+            duckdb.from_df(FRAME[2 * k : 2 * k + 2]).write_parquet(str(tmp_path / "many" / f"part-{k}.parquet"))
+        return tmp_path / "many"
+    path = tmp_path / f"Bob's [2026] log.{kind if kind in ('csv.gz', 'tsv', 'parquet', 'PARQUET') else 'csv'}"
+    if kind == "csv":
+        path.write_text(text)
+    elif kind == "csv.gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    elif kind == "tsv":
+        path.write_text(text.replace(",", "\t"))
+    elif kind == "crlf and BOM":
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    elif kind == "quotes":
+        FRAME.to_csv(path, index=False, quoting=1)
+    else:
+        duckdb.from_df(FRAME).write_parquet(str(path))
+    return path
+
+
+def test_every_form_of_a_log_is_read_the_same(same_log):
+    with Logs(same_log) as log:  # of several files, no order is promised
+        found = log.ask(f"SELECT {log.number('running', 'score')} AS x, {log.yes_no('treated', 'arm', yes='New')} AS t "
+                        "FROM logs ORDER BY 1")  # fmt: skip
+    assert found["x"].tolist() == [0.1, 0.7, 0.85, 0.9]
+    np.testing.assert_array_equal(found["t"].to_numpy(float), [0, 1, 1, np.nan])
+
+
+def test_a_glob_reads_all_its_files(tmp_path):
+    for k in range(3):
+        FRAME.to_csv(tmp_path / f"day-{k}.csv", index=False)
+    assert ask(tmp_path / "day-*.csv", "SELECT COUNT(*) AS n FROM logs")["n"][0] == 12
+
+
+def test_shards_of_different_types_are_unified_by_name_to_the_wider_type(tmp_path):
+    duckdb.sql("SELECT 1::INTEGER AS y, 5::INTEGER AS x").write_parquet(str(tmp_path / "a.parquet"))
+    duckdb.sql("SELECT 6.5::DOUBLE AS x, 2.25::DOUBLE AS y").write_parquet(str(tmp_path / "b.parquet"))
+    assert sorted(values(tmp_path, "outcome", "y")) == [1, 2.25]
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda t: t / "none.csv", "no such file"), (lambda t: t / "none*.parquet", "no file matches"),
+    (lambda t: t, "a folder without"), (lambda t: (t / "e.csv").touch() or t / "e.csv", "an empty file"),
+    (lambda t: (t / "bad.parquet").write_text("not parquet") and t / "bad.parquet", "cannot be read"),
+    (lambda t: 3, "a path, a DataFrame or a DuckDB relation"),
+    (lambda t: pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns are called 'a'"),
+])  # fmt: skip
+def test_a_log_that_cannot_be_read_gets_one_line(tmp_path, make, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
+        Logs(make(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+# ---- columns
+
+
+def test_words_and_infinities_are_infinite_and_gaps_are_null(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text('y\n1\noops\n""\nNA\nnan\nNone\n 2 \ntrue\nFALSE\ninf\n-1e3\n"0,5"\n')
+    found = values(path, "outcome", "y")
+    expected = [1, np.inf, np.nan, np.nan, np.nan, np.nan, 2, 1, 0, np.inf, -1000, np.inf]
+    np.testing.assert_array_equal(found, expected)
+    typed = pd.DataFrame({"y": [1.5, np.nan, np.inf, -2]})
+    np.testing.assert_array_equal(values(typed, "outcome", "y"), [1.5, np.nan, np.inf, -2])
+    mixed = pd.DataFrame({"y": [1, "oops", None, True, 2.5]})
+    np.testing.assert_array_equal(values(mixed, "outcome", "y"), [1, np.inf, np.nan, 1, 2.5])
+
+
+def test_the_form_for_any_type_equals_the_fast_form():
+    """`number` without a type is what queries() writes for a warehouse."""
+    frame = pd.DataFrame({"f": np.array([0.7, 0.1, np.nan], "f4"), "d": [0.7, np.nan, -3], "i": [1, 2, 3],
+                          "b": [True, False, True]})  # fmt: skip
+    with Logs(frame) as log:
+        for name in frame:
+            slow = log.ask(f"SELECT {own_logs.number(name)} AS v FROM logs")["v"]
+            np.testing.assert_array_equal(slow, log.ask(f"SELECT {log.number('r', name)} AS v FROM logs")["v"])
+
+
+def test_a_32_bit_number_is_the_decimal_it_was_written_as():
+    assert values(pd.DataFrame({"x": np.array([0.7, 0.85], "f4")}), "running", "x") == [0.7, 0.85]
+
+
+@pytest.mark.parametrize("column, yes, expected", [
+    ("b", None, [1, 0, np.nan, 1]), ("b", True, [1, 0, np.nan, 1]), ("b", False, [0, 1, np.nan, 0]),
+    ("n", 2, [0, 1, 1, np.nan]), ("n", "2", [0, 1, 1, np.nan]), ("t", "New", [0, 1, 1, 0]), ("t", "new", [0, 1, 1, 0]),
+    ("z", None, [1, 0, np.inf, 1]),
+])  # fmt: skip
+def test_two_values_become_one_and_nought(column, yes, expected):
+    frame = pd.DataFrame({"b": pd.array([True, False, None, True], "boolean"), "n": [1, 2, 2, np.nan],
+                          "t": ["Old", "New", "new ", "old"], "z": ["1", "0", "maybe", "true"]})  # fmt: skip
+    np.testing.assert_array_equal(values(frame, "treated", column, "yes_no", yes=yes), expected)
+
+
+def test_a_third_arm_is_never_pooled():
+    frame = pd.DataFrame({"arm": ["A", "B", "C", "A"]})
+    with pytest.raises(ValueError, match=r"has 3 values \('A', 'B', 'C'\); say which one is the control"):
+        values(frame, "treated", "arm", "yes_no", yes="B")
+    np.testing.assert_array_equal(values(frame, "treated", "arm", "yes_no", yes="B", no="A"), [0, 1, np.inf, 0])
+    with pytest.raises(ValueError, match="no row of 'arm' is 'D'; its values are 'A', 'B', 'C'"):
+        values(frame, "treated", "arm", "yes_no", yes="D")
+
+
+@pytest.mark.parametrize("column, message", [
+    ("scor", "did you mean 'score'"), ("colour", "its columns are score, done, arm"),
+    ("score +", "neither a column nor SQL"), ("scor + 1", "neither a column nor SQL"), ("DATE '2026-01-01'", "is a DATE"),
+])  # fmt: skip
+def test_a_column_that_is_not_there_gets_one_line(column, message):
+    with pytest.raises(ValueError, match=message) as error:
+        values(FRAME, "running", column)
+    assert "\n" not in str(error.value) and "running" in str(error.value)
+
+
+def test_odd_names_and_expressions():
+    frame = FRAME.rename(columns={"score": 'my "score" in %', "done": "select"})
+    assert values(frame, "running", 'my "score" in %') == [0.1, 0.7, 0.85, 0.9]
+    assert values(frame, "outcome", "select") == [1, 0, 1, 0] and values(frame, "outcome", "SELECT") == [1, 0, 1, 0]
+    assert values(FRAME, "running", "score * 100") == pytest.approx([10, 70, 85, 90])
+    assert values(FRAME, "outcome", "done = 1") == [1, 0, 1, 0]
+
+
+def test_labels_keep_their_case_and_lose_their_margins():
+    frame = pd.DataFrame({"unit": [" Berlin", "Köln ", "NA", None, "7"]})
+    found = values(frame, "unit", "unit", "text")
+    assert [found[0], found[1], found[4]] == ["Berlin", "Köln", "7"] and pd.isna(found[2:4]).all()
+    assert values(pd.DataFrame({"unit": [1, 2]}), "unit", "unit", "text") == ["1", "2"]
+
+
+def test_sums_of_squares_are_centred_where_the_mean_is_large():
+    with Logs(pd.DataFrame({"y": [1e9 + 1, 1e9 + 2, 1e9 + 3], "z": [0.0, 1.0, 1.0]})) as log:
+        assert own_logs.centre_of(log, log.number("outcome", "y")) == 1e9
+        assert own_logs.centre_of(log, log.number("outcome", "z")) == 0
+
+
+# ---- filling queries, arguments, problems
+
+
+def test_fill_replaces_the_block_and_nothing_else():
+    query = "-- first\nWITH your_columns AS ( -- change\n    SELECT\n        a AS x -- (b)\n    FROM logs\n),\n\nmore AS (SELECT 1)\n"
+    filled = own_logs.fill(query, {"x": "p + 1", "y": "q"}, source="their_logs")
+    assert filled == ("-- first\nWITH your_columns AS (\n    SELECT\n        p + 1 AS x,\n        q AS y\n    FROM their_logs\n),"
+                      "\n\nmore AS (SELECT 1)\n")  # fmt: skip
+    with pytest.raises(ValueError, match="no block"):
+        own_logs.fill("SELECT 1", {"x": "1"})
+
+
+@pytest.mark.parametrize("columns, message", [
+    ("y", "a dict from role"), ({"outcom": "y"}, "did you mean 'outcome'"), ({"outcome": "y"}, "which column is 'running'"),
+    ({"outcome": "y", "running": "x", "colour": "c"}, "'colour' is no role of this design"),
+])  # fmt: skip
+def test_roles_are_checked(columns, message):
+    with pytest.raises(ValueError, match=message):
+        own_logs.check_roles(columns, ("outcome", "running"), ("user",))
+
+
+@pytest.mark.parametrize("value, options", [
+    ("1", {}), (True, {}), (None, {}), (np.nan, {}), (0, {"above": 0}), (1, {"below": 1}), (-1, {"at_least": 0}),
+    (1.5, {"whole": True}), ([1], {}),
+])  # fmt: skip
+def test_numbers_are_checked(value, options):
+    with pytest.raises(ValueError, match="^level: a (whole )?number"):
+        own_logs.check_number("level", value, **options)
+
+
+def test_refusal_has_a_line_for_each_fatal_problem_and_keeps_the_table():
+    problems = own_logs.problem_table([
+        own_logs.say("it is odd", severity=WARNING, what_to_do="Look."),
+        own_logs.say("it is wrong", place="cell 3", rows=1, what_to_do="Mend it."),
+        own_logs.say("it is worse", place="cell 4", rows=1200, what_to_do="Mend it, too."),
+    ])  # fmt: skip
+    assert problems["severity"].tolist() == [FATAL, FATAL, WARNING]
+    with pytest.raises(UnfitLog) as error:
+        own_logs.refuse(problems)
+    assert str(error.value) == ("it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too.")
+    assert error.value.problems is problems
+    own_logs.refuse(problems[problems["severity"] == WARNING])  # a warning alone refuses nothing
