@@ -44,12 +44,15 @@ from scipy import stats
 
 logs = load_logs()
 cells = logs.groupby("query_confidence")["task_completed"].agg(["size", "sum"])
-x, n, s = cells.index.to_numpy() - World.premium_cutoff, cells["size"].to_numpy(), cells["sum"].to_numpy()
+x = cells.index.to_numpy() - World.premium_cutoff
+n, s = cells["size"].to_numpy(), cells["sum"].to_numpy()
 
 # %%
-(wide, wide_error), (narrow, narrow_error) = (local_fit(x, n, s, s, h, treated=x < 0) for h in (0.10, 0.02))
+wide, wide_error = local_fit(x, n, s, s, 0.10, treated=x < 0)
+narrow, narrow_error = local_fit(x, n, s, s, 0.02, treated=x < 0)
 print(f"bandwidth 0.10: {wide:+.4f}, error {wide_error:.4f}")
-print(f"bandwidth 0.02: {narrow:+.4f}, error {narrow_error:.4f}; predicted {wide_error * np.sqrt(5):.4f}")
+predicted = wide_error * np.sqrt(5)
+print(f"bandwidth 0.02: {narrow:+.4f}, error {narrow_error:.4f}; predicted {predicted:.4f}")
 assert 0.028 <= narrow_error <= 0.031
 
 # %% [markdown]
@@ -108,8 +111,8 @@ assert abs(bias) < 0.01 and 0.70 < seen < 0.92
 p = curve[-1]
 equal = 2.8**2 * p * (1 - p) * (1 / 0.5 + 1 / 0.5) / 0.02**2
 lopsided = 2.8**2 * p * (1 - p) * (1 / 0.01 + 1 / 0.99) / 0.02**2
-result = analyse(logs, {"outcome": "task_completed", "running": "query_confidence"}, cutoff=World.premium_cutoff,
-                 treated_side="below")  # fmt: skip
+columns = {"outcome": "task_completed", "running": "query_confidence"}
+result = analyse(logs, columns, cutoff=World.premium_cutoff, treated_side="below")
 least, most = result.rows_needed(0.02)
 print(f"experiment, equal arms {equal:,.0f} users; one per cent sent the other way {lopsided:,.0f}")
 print(f"regression discontinuity {least:,} to {most:,} users")
