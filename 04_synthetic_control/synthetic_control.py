@@ -48,7 +48,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, sparse, stats
+from scipy import optimize, sparse, special, stats
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
@@ -314,8 +314,9 @@ NO_SHOCK = 0.2  # what is believed of "no shock at all" before looking; the rest
 
 
 def _serial(rho, T):
+    """(..., T, T) autocorrelation of an AR(1) series; rho: a number or an array (...)."""
     lag = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
-    return np.where(lag == 0, 1.0, np.where(rho == 0, 0.0, float(rho) ** lag))
+    return np.asarray(rho, float)[..., None, None] ** lag  # 0 ** 0 is 1
 
 
 def shared_shock_interval(before, contrast, noise, error, df, *, level=0.95, persistence=0.0):
@@ -334,48 +335,87 @@ def shared_shock_interval(before, contrast, noise, error, df, *, level=0.95, per
     """
     before, contrast = np.asarray(before, float), np.asarray(contrast, float)
     shape, T0, T = before.shape[:-1], before.shape[-1], len(contrast)
+    if np.ndim(persistence) > 0:  # datasets of one persistence together
+        half, learnt = np.empty(shape), {name: np.empty(shape) for name in ("probability", "relative", "lasting")}
+        noise, error, df = (np.broadcast_to(a, shape) for a in (noise, error, df))
+        for value in np.unique(persistence):
+            at = np.asarray(persistence) == value
+            half[at], part = shared_shock_interval(before[at], contrast, noise[at], error[at], df[at], level=level,
+                                                   persistence=float(value))  # fmt: skip
+            for name in learnt:
+                learnt[name][at] = part[name]
+        return half, learnt
     flat = before.reshape(-1, T0)
     Q = np.linalg.svd(np.ones((T0, 1)))[0][:, 1:]  # contrasts that a constant does not reach
-    own = _serial(persistence, T)
+    own, shocks = _serial(persistence, T), _serial(LASTING, T)
     known = noise is not None
-    grid = [(0.0, 0.0)] + [(r, rho) for r in RELATIVE[1:] for rho in LASTING]
-    prior = np.array([NO_SHOCK] + [(1 - NO_SHOCK) / (len(grid) - 1)] * (len(grid) - 1))
+    relative = np.append(0.0, np.repeat(RELATIVE[1:], len(LASTING)))
+    which = np.append(0, np.tile(np.arange(len(LASTING)), len(RELATIVE) - 1))
+    prior = np.append(NO_SHOCK, np.full(len(relative) - 1, (1 - NO_SHOCK) / (len(relative) - 1)))
     tiny = 1e-12 * np.maximum(flat.var(axis=1), 1e-300)
     scale = np.maximum(np.broadcast_to(noise, shape).ravel(), tiny) if known else np.ones(len(flat))
     e = (flat / np.sqrt(scale)[:, None]) @ Q
-    loglik, factor = np.empty((2, len(flat), len(grid)))
-    for k, (relative, rho) in enumerate(grid):
-        R = own + relative * _serial(rho, T)
-        K = Q.T @ R[:T0, :T0] @ Q
-        squares = np.einsum("ni,ni->n", e, np.linalg.solve(K, e.T).T)
-        determinant = np.linalg.slogdet(K)[1]
-        if known:
-            loglik[:, k] = -0.5 * (determinant + squares)
-            factor[:, k] = scale * relative * (contrast @ _serial(rho, T) @ contrast)
-        else:
-            loglik[:, k] = -0.5 * (determinant + (T0 - 1) * np.log(np.maximum(squares, 1e-300)))
-            factor[:, k] = squares / (T0 - 1) * (contrast @ R @ contrast)
+    K = Q.T @ own[:T0, :T0] @ Q + relative[:, None, None] * (Q.T @ shocks[:, :T0, :T0] @ Q)[which]
+    squares = np.einsum("nki,ni->nk", np.einsum("ni,kij->nkj", e, np.linalg.inv(K)), e)
+    determinant = np.linalg.slogdet(K)[1]
+    moved = relative * (contrast @ shocks @ contrast)[which]  # variance of the estimate that the shocks make
+    if known:
+        loglik, factor = -0.5 * (determinant + squares), scale[:, None] * moved
+    else:
+        loglik = -0.5 * (determinant + (T0 - 1) * np.log(np.maximum(squares, 1e-300)))
+        factor = squares / (T0 - 1) * (contrast @ own @ contrast + moved)
     weight = np.exp(loglik - loglik.max(axis=1, keepdims=True)) * prior
     weight /= weight.sum(axis=1, keepdims=True)
     if known:
-        factor += np.broadcast_to(error, shape).ravel()[:, None] ** 2
+        factor = factor + np.broadcast_to(error, shape).ravel()[:, None] ** 2
         df = np.broadcast_to(df, shape).ravel()[:, None]
     else:
         df = T0 - 1
     half = _mixture_half(weight, np.sqrt(factor), df, level).reshape(shape)
-    relative, rho = np.array(grid).T
+    rho = np.asarray(LASTING)[which]
     learnt = {"probability": weight @ (relative > 0.05), "relative": weight @ relative,
               "lasting": (weight @ (relative * rho)) / np.maximum(weight @ relative, 1e-300)}  # fmt: skip
     return half[()], {name: value.reshape(shape)[()] for name, value in learnt.items()}
 
 
+def shared_did_interval(panel, treated, start, level=0.95):
+    """DiD with lo and hi that allow for shocks that each group shares: (3, ...); panel: (..., T, N) complete.
+
+    What `analyse` does by default, for full panels with one launch, many at once. Two units in each arm, four rows
+    before. Measured under a wave's shocks of the size of the units' noise in its mean: README of the folder.
+    """
+    estimate, error, _, _, df = did_interval(panel, treated, start, level)
+    before = panel[..., :start, :]
+    gap = before[..., treated].mean(axis=-1) - before[..., ~treated].mean(axis=-1)
+    noise = lag = square = 0.0
+    for arm in (before[..., treated], before[..., ~treated]):
+        e = arm - arm.mean(axis=-1, keepdims=True)
+        e = e - e.mean(axis=-2, keepdims=True)
+        squares, n = (e**2).sum(axis=(-1, -2)), arm.shape[-1]
+        noise = noise + squares / ((n - 1) * (start - 1)) / n
+        lag = lag + (e[..., 1:, :] * e[..., :-1, :]).sum(axis=(-1, -2))
+        square = square + squares * (1 - 1 / start)
+    T = panel.shape[-2]
+    contrast = np.where(np.arange(T) < start, -1 / start, 1 / (T - start))
+    half, _ = shared_shock_interval(gap, contrast, noise, error, df, level=level,
+                                    persistence=_persistence(lag, square, start))  # fmt: skip
+    return np.array([estimate, estimate - half, estimate + half])
+
+
+def _persistence(lag, square, T0):
+    """Autocorrelation of units' noise from sums of products and squares, to .05; the mean that was subtracted hides
+    some of it (Kendall 1954)."""
+    rho = np.divide(lag, square, out=np.zeros(np.shape(square)), where=np.asarray(square) > 0)
+    return np.round(np.clip(rho + (1 + 3 * rho) / max(T0, 4), 0.0, 0.9) * 20) / 20
+
+
 def _mixture_half(weight, scale, df, level):
     """Half-width (n,) that holds `level` of a mixture of t distributions around nought; weight, scale: (n, K)."""
     low, high = np.zeros(len(weight)), scale.max(axis=1) * np.max(stats.t.ppf(0.5 + level / 2, df))
-    for _ in range(60):
+    for _ in range(45):
         middle = (low + high) / 2
         with np.errstate(divide="ignore", invalid="ignore"):
-            beyond = np.where(scale > 0, 2 * stats.t.sf(middle[:, None] / scale, df), 0.0)
+            beyond = np.where(scale > 0, 2 * special.stdtr(df, -middle[:, None] / scale), 0.0)
         outside = np.sum(weight * beyond, axis=1) > 1 - level
         low, high = np.where(outside, middle, low), np.where(outside, high, middle)
     return high
@@ -576,7 +616,7 @@ class Waves:
         arms = []
         w = np.where(before[:, None], fit["w"], 0.0)
         arms.append((fit["gap"] - np.nan_to_num(self.gaps[k])[:, None], w, len(fit["members"])))
-        w = fit["pool_w"]
+        w = np.where(before[:, None], fit["pool_w"], 0.0)
         raw = np.nan_to_num(self.Y[:, fit["pool"]] - fit["effect"][:, None])
         level = (w * raw).sum(axis=0) / np.maximum(w.sum(axis=0), 1e-300)
         arms.append((raw - level, w, len(fit["pool"])))
@@ -593,9 +633,7 @@ class Waves:
                 square += np.sum(e**2) * (1 - 1 / max(before.sum(), 2))
         (s1, n1), (s0, n0) = variance
         s1, s0 = (s0 if math.isnan(s1) else s1), (s1 if math.isnan(s0) else s0)
-        rho = lag / square if square > 0 else 0.0
-        rho += (1 + 3 * rho) / max(before.sum(), 4)  # the mean that was subtracted hides some (Kendall 1954)
-        return s1 / n1 + s0 / n0, float(np.clip(rho, 0.0, 0.9))
+        return s1 / n1 + s0 / n0, float(_persistence(lag, square, int(before.sum())))
 
 
 def _normal(w, Y):
@@ -714,9 +752,7 @@ class Blends:
             lag, square = lag + np.sum(e[1:] * e[:-1]), square + np.sum(e**2) * (1 - 1 / first)
         s1, s0 = (size[1] if math.isnan(size[0]) else size[0]), size[1]
         weights = next(fit.weights for at, fit, _ in self.fits() if at == g)
-        rho = lag / square if square > 0 else 0.0
-        rho += (1 + 3 * rho) / first
-        return s1 / max(members.shape[1], 1) + s0 * np.sum(weights**2), float(np.clip(rho, 0.0, 0.9))
+        return s1 / max(members.shape[1], 1) + s0 * np.sum(weights**2), float(_persistence(lag, square, first))
 
 
 # ---- trends before the launch, and what they could do after it
@@ -752,8 +788,10 @@ def folded_half(bias, error, df, level=0.95):
     """
     if not error > 0:
         return bias
-    stretch = stats.t.ppf(0.5 + level / 2, df) / stats.norm.ppf(0.5 + level / 2)
-    return float(error * stretch * math.sqrt(stats.ncx2.ppf(level, 1, (bias / (error * stretch)) ** 2)))
+    error = error * stats.t.ppf(0.5 + level / 2, df) / stats.norm.ppf(0.5 + level / 2)
+    if bias > 10 * error:  # only one end matters
+        return float(bias + stats.norm.ppf(level) * error)
+    return float(error * math.sqrt(stats.ncx2.ppf(level, 1, (bias / error) ** 2)))
 
 
 def slope_bias(contrast, M):
@@ -1184,8 +1222,8 @@ def _blend_estimate(waves, design):
         placebos = blends.placebos(rng)["estimate"].to_numpy()
         counted = f"t with the spread of {len(placebos)} placebo estimates, in which donors play the treated"
         error, df = float(placebos.std(ddof=1)), float(n0 - n1 if n1 > 1 else n0 - 1)
-        half_units = half_shared = float(stats.t.ppf(0.5 + level / 2, df) * error)
-        why.append("the interval supposes that the treated unit's noise is like that of a donor")
+        half_units = float(stats.t.ppf(0.5 + level / 2, df) * error)
+        half_shared, shock = _shared_by_blends(blends, error, df, level)
     else:
         why.append(f"{_plural(n1, 'treated unit')} and {_plural(n0, 'donor')}: too few to show how far such an estimate "
                    "misses by chance")  # fmt: skip
@@ -1948,7 +1986,11 @@ class Effect(Result):
                      f"so that chance cannot be excluded ({why}).")  # fmt: skip
         units = self.intervals.iloc[0]
         other = ""
-        if self.lo == self.lo and self.design["interval"] == "shared" and self.hi > units["hi"]:
+        lent = n1 < LEAST_FOR_DRAWS and self.found.blends is not None or n1 == 1 < n0
+        if self.lo == self.lo and lent:
+            first += f" The interval supposes that what befalls {some} by chance is like what befalls a control."
+        if self.lo == self.lo and self.design["interval"] == "shared" and (
+            self.hi - self.lo > 1.05 * (units["hi"] - units["lo"])):  # fmt: skip
             other = (f" If units have noise of their own only, and nothing strikes the treated as a group, it is "
                      f"{units['lo']:.3g} to {units['hi']:.3g}.")  # fmt: skip
         elif self.lo == self.lo and self.found.blends is None and not self.found.half_shared >= self.found.half_units:

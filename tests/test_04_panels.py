@@ -84,7 +84,8 @@ def test_weights_are_those_of_a_fine_grid_on_the_simplex():
 def test_weights_are_cvxpys():
     """cvxpy 1.9.3 with Clarabel, tolerances 1e-13: Minimize(sum_squares(y - D @ w)), w >= 0, sum(w) == 1."""
     y, D = random_problem(0)
-    pass
+    expected = [0.02710484, 0, 0, 0, 0.41992584, 0.1061173, 0.44685202, 0, 0]
+    np.testing.assert_allclose(sc.simplex_weights(y, D), expected, atol=1e-8)
 
 
 def test_weights_of_many_problems_at_once():
@@ -116,7 +117,7 @@ def dataprep(y, D, lags):
 
 
 def test_synthetic_control_is_pysyncons():
-    y, D = random_problem(3)
+    y, D = (0.6 + 0.1 * part for part in random_problem(3))  # rates: its optimiser stops early on larger numbers
     prepared, wide = dataprep(y, D, 8)
     model = Synth()
     model.fit(prepared, custom_V=1e4 * wide[:8].var(axis=1).to_numpy())  # undoes its scaling of the periods
@@ -198,7 +199,7 @@ def test_what_the_weights_leave_open_is_what_random_weights_of_the_same_fit_find
 # ---- difference-in-differences on full panels
 
 
-@pytest.mark.parametrize("n1", [2, 7, 16])
+@pytest.mark.parametrize("n1", [4, 7, 14])
 def test_did_interval_is_welchs(n1):
     Y, treated = random_panel(1), np.arange(18) < n1
     Y[:, treated] *= 3
@@ -217,7 +218,16 @@ def test_one_treated_unit_has_the_interval_of_a_new_observation():
     expected = change[1:].std(ddof=1) * math.sqrt(1 + 1 / 17)
     np.testing.assert_allclose([error, df], [expected, 16])
     np.testing.assert_allclose(sc.did_interval(-Y, ~treated, 9)[:2], [estimate, error])  # likewise one control
-    assert np.isnan(sc.did_interval(Y[:, :2], treated[:2], 9)[1:]).all()
+    assert np.isnan(sc.did_interval(Y[:, :2], treated[:2], 9)[1:4]).all()
+
+
+def test_two_units_that_look_alike_by_chance_are_not_trusted():
+    """Welch's own degrees of freedom cover .87 with two units against forty (40,000 draws, error .002)."""
+    rng = np.random.default_rng(1)
+    for sd in (1.0, 3.0):
+        panels = rng.normal(size=(40_000, 2, 42)) * np.where(np.arange(42) < 2, sd, 1.0)
+        _, _, lo, hi, _ = sc.did_interval(panels, np.arange(42) < 2, 1)
+        assert np.mean((lo <= 0) & (hi >= 0)) > 0.95
 
 
 def test_panels_at_once_are_panels_one_by_one():
@@ -415,46 +425,66 @@ def test_weights_by_units_and_by_rows_are_what_they_say():
 # ---- intervals: coverage, size, what shared shocks do
 
 
-def simulate(rng, T, n1, n0, start, *, sd=1.0, shock=0.0, lasting=0.75, persistence=0.0):
-    def ar1(shape, rho):
-        x = np.empty((T, *shape))
-        x[0] = rng.normal(size=shape)
-        for t in range(1, T):
-            x[t] = rho * x[t - 1] + math.sqrt(1 - rho**2) * rng.normal(size=shape)
-        return x
-
-    Y = ar1((n1 + n0,), persistence) * np.where(np.arange(n1 + n0) < n1, sd, 1.0)
-    Y[:, :n1] += shock * ar1((), lasting)[:, None]
-    Y[:, n1:] += shock * ar1((), lasting)[:, None]
-    return panel_of(Y, np.where(np.arange(n1 + n0) < n1, start, T))
+def ar1(rng, shape, T, rho):
+    """Stationary series of variance 1: (T, *shape)."""
+    x = np.empty((T, *shape))
+    x[0] = rng.normal(size=shape)
+    for t in range(1, T):
+        x[t] = rho * x[t - 1] + math.sqrt(1 - rho**2) * rng.normal(size=shape)
+    return x
 
 
-def coverage(number, method="did", seed=0, **options):
-    rng, found = np.random.default_rng(seed), []
-    for _ in range(number):
-        result = sc.estimate_panel(simulate(rng, **options), sc._design(method=method))
-        found.append((abs(result.estimate) <= result.half_units, abs(result.estimate) <= result.half_shared))
-    return np.mean(found, axis=0)
+def simulate(rng, number, T, n1, n0, *, sd=1.0, shock=0.0, lasting=0.75, persistence=0.0):
+    """Panels (number, T, n1 + n0) without an effect; each group has a shock of its own."""
+    Y = ar1(rng, (number, n1 + n0), T, persistence) * np.where(np.arange(n1 + n0) < n1, sd, 1.0)
+    Y[:, :, :n1] += shock * ar1(rng, (number, 1), T, lasting)
+    Y[:, :, n1:] += shock * ar1(rng, (number, 1), T, lasting)
+    return Y.swapaxes(0, 1)
+
+
+def covered(interval):
+    return np.mean((interval[-2] <= 0) & (0 <= interval[-1]))
 
 
 def test_unequal_arms_of_unequal_variance_are_covered():
-    """5 noisy treated units against 40: the first edition's pooled variance covers .57. 400 panels, error .011."""
-    units, shared = coverage(400, T=12, n1=5, n0=40, start=8, sd=4.0)
-    assert 0.92 < units < 0.98 and shared >= units
+    """5 noisy treated units against 40: the first edition's pooled variance covers .57. 20,000 panels, error .002."""
+    panels, treated = simulate(np.random.default_rng(0), 20_000, 6, 5, 40, sd=4.0), np.arange(45) < 5
+    assert 0.94 < covered(sc.did_interval(panels, treated, 4)[:4]) < 0.96
+    change = sc.changes(panels, 4)
+    pooled = stats.ttest_ind(change[:, :5], change[:, 5:], axis=1).pvalue > 0.05
+    assert pooled.mean() < 0.7
 
 
-def test_shocks_that_the_treated_share_are_allowed_for():
-    """The commonest failure of difference-in-differences: units alone cover .45, periods and units .93 (400 panels)."""
-    units, shared = coverage(400, T=30, n1=25, n0=25, start=20, shock=0.3)
-    assert units < 0.6 and 0.89 < shared < 0.97
-    units, shared = coverage(300, T=30, n1=25, n0=25, start=20)
-    assert 0.91 < units < 0.98 and shared > 0.96  # without shocks the price is an interval a quarter longer
+@pytest.mark.parametrize("options, units, shared", [
+    ({}, (0.93, 0.97), (0.96, 1.0)),  # the price: an interval a quarter longer
+    ({"persistence": 0.6}, (0.93, 0.97), (0.95, 1.0)),
+    ({"shock": 0.13}, (0.68, 0.82), (0.89, 0.97)),  # as large as the noise of the groups' difference, nearly
+    ({"shock": 0.3}, (0.38, 0.52), (0.90, 0.97)),
+    ({"shock": 0.3, "lasting": 0.3}, (0.55, 0.72), (0.95, 1.0)),
+])  # fmt: skip
+def test_shocks_that_the_treated_share_are_allowed_for(options, units, shared):
+    """The commonest failure of difference-in-differences. 1,500 panels of 25 and 25 units, 20 and 10 periods."""
+    panels, treated = simulate(np.random.default_rng(5), 1500, 30, 25, 25, **options), np.arange(50) < 25
+    assert units[0] < covered(sc.did_interval(panels, treated, 20)[:4]) < units[1]
+    assert shared[0] < covered(sc.shared_did_interval(panels, treated, 20)) <= shared[1]
+
+
+def test_the_batch_gives_what_the_log_gives():
+    panels, treated = simulate(np.random.default_rng(6), 4, 14, 5, 9, shock=0.5), np.arange(14) < 5
+    together = sc.shared_did_interval(panels, treated, 8)
+    for k, Y in enumerate(panels):
+        one = sc.estimate_panel(panel_of(Y, np.where(treated, 8, 14)), sc._design())
+        np.testing.assert_allclose(together[:, k], one.estimate + one.half_shared * np.array([0, -1, 1]), atol=1e-9)
 
 
 def test_one_treated_unit_is_covered_by_placebos_where_units_are_alike():
-    for method in ("did", "sdid"):
-        units, _ = coverage(150, method, T=16, n1=1, n0=20, start=10)
-        assert 0.88 < units < 0.995, method
+    panels = simulate(np.random.default_rng(1), 150, 14, 1, 12, persistence=0.5)
+    for method in ("did", "shifted", "sdid"):
+        held = []
+        for Y in panels:
+            result = sc.estimate_panel(panel_of(Y, np.where(np.arange(13) < 1, 9, 14)), sc._design(method=method))
+            held.append(abs(result.estimate) <= result.half_units)
+        assert 0.88 < np.mean(held) < 0.995, method
 
 
 def test_shared_shock_interval_takes_many_series_and_is_the_unit_interval_without_shocks():
@@ -533,13 +563,13 @@ def test_joint_test_is_hotellings_for_equal_arms():
 
 
 def test_joint_pre_trend_test_keeps_its_size_and_finds_a_trend():
-    rng, sizes, power = np.random.default_rng(7), [], []
-    for _ in range(300):
-        panel = simulate(rng, T=12, n1=8, n0=16, start=8, sd=2.0)
-        sizes.append(sc.pre_trends(sc.estimate_panel(panel, sc._design(interval="units")))["p"] < 0.05)
-        panel.y[:, :8] += 0.6 * np.arange(12)[:, None]
-        power.append(sc.pre_trends(sc.estimate_panel(panel, sc._design(interval="units")))["p"] < 0.05)
-    assert 0.02 < np.mean(sizes) < 0.09 and np.mean(power) > 0.6
+    rejected, start = [], np.where(np.arange(24) < 8, 8, 12)
+    for Y in simulate(np.random.default_rng(7), 300, 12, 8, 16, sd=2.0):
+        steep = Y + 0.6 * np.outer(np.arange(12), start < 12)
+        rejected.append([sc.pre_trends(sc.estimate_panel(panel_of(one, start), sc._design()))["p"] < 0.05
+                         for one in (Y, steep)])  # fmt: skip
+    size, power = np.mean(rejected, axis=0)
+    assert 0.02 < size < 0.09 and power > 0.6
 
 
 def test_the_slope_and_its_bias_are_a_regression_on_each_units_past():
@@ -616,14 +646,12 @@ def test_bounds_by_magnitudes_without_noise_are_linear_programmes(bounded):
 
 
 def test_bounds_cover_what_they_allow():
-    """A slope of .1 a period: the plain interval fails, the interval for M = .1 holds (200 logs)."""
-    rng, plain, wide = np.random.default_rng(9), [], []
-    for _ in range(200):
-        panel = simulate(rng, T=14, n1=12, n0=12, start=8)
-        panel.y[:, :12] += 0.1 * np.arange(14)[:, None]
-        result = sc.estimate_panel(panel, sc._design(interval="units"))
-        bias = sum(share * sc.slope_bias(contrast, 0.1) for share, contrast in result.contrasts)
-        assert bias == pytest.approx(0.7)
-        plain.append(abs(result.estimate) <= result.half_units)
-        wide.append(abs(result.estimate) <= sc.folded_half(bias, result.error, result.df))
-    assert np.mean(plain) < 0.4 and np.mean(wide) > 0.91
+    """A slope of .1 a period: the plain interval fails, the interval for M = .1 holds (400 panels)."""
+    treated = np.arange(24) < 12
+    panels = simulate(np.random.default_rng(9), 400, 14, 12, 12) + 0.1 * np.outer(np.arange(14), treated)
+    result = sc.estimate_panel(panel_of(panels[0], np.where(treated, 8, 14)), sc._design())
+    bias = sum(share * sc.slope_bias(contrast, 0.1) for share, contrast in result.contrasts)
+    assert bias == pytest.approx(0.7)
+    found = sc.did_interval(panels, treated, 8)
+    wide = [abs(estimate) <= sc.folded_half(bias, error, df) for estimate, error, df in found[[0, 1, 4]].T]
+    assert covered(found[:4]) < 0.4 and 0.92 < np.mean(wide) < 0.98
