@@ -847,7 +847,9 @@ def _when(text):
             if not rest.startswith(("T", " ")) and len(re.split("[-/]", day)) > 3:
                 return None
             day = "-".join(part.zfill(2) for part in re.split("[-/]", day))
-            moment = datetime.fromisoformat(day + re.sub(r" ?(UTC|Z)$", "+00:00", rest.replace(" +", "+").replace(" -", "-")))
+            moment = datetime.fromisoformat(
+                day + re.sub(r" ?(UTC|Z)$", "+00:00", rest.replace(" +", "+").replace(" -", "-"))
+            )
         elif match := re.fullmatch(r"(\d{4})-?W(\d{1,2})", text, flags=re.I):
             moment = datetime.fromisocalendar(int(match[1]), int(match[2]), 1)
             return "a date", (moment - datetime(1970, 1, 1)).total_seconds(), f"{match[1]}-W{int(match[2]):02}"
@@ -1051,7 +1053,9 @@ def _against(panel, grids, design, given):
     units = np.flatnonzero(wrong.sum(axis=0))
     share = wrong.sum() / grids["known"][:, rule.any(axis=0)].sum() if rule.any() else 1.0
     fatal = share > 0.005 and "rule" not in design["accept"]
-    what = "treated against first_treated" if given else "treatment that is switched off again, or reaches part of a unit"
+    what = (
+        "treated against first_treated" if given else "treatment that is switched off again, or reaches part of a unit"
+    )
     return [say(f"{what} ({share:.1%} of the rows of treated units)", place=f"unit {_some(np.array(panel.names)[units])}",
                 rows=wrong.sum(), severity=FATAL if fatal else WARNING, what_to_do="Look at the launch dates, their time "
                 "zone and their unit; if it is so and the plan is what you study, accept=('rule',).")]  # fmt: skip
@@ -1132,7 +1136,9 @@ def _did_estimate(waves, design):
     for k, fit in enumerate(waves.fits):
         rows, g = fit["rows"], fit["g"]
         late = waves.weights[k] * waves.after[k]
-        part = fit["w"] / np.where(waves.weights[k] > 0, waves.weights[k], 1.0)[:, None]  # of a member in each row's mean
+        part = (
+            fit["w"] / np.where(waves.weights[k] > 0, waves.weights[k], 1.0)[:, None]
+        )  # of a member in each row's mean
         pull = (late @ part) @ fit["share"].T / late.sum()
         contrast = (late / late.sum() - pull)[rows]
         contrasts.append((float(shares[k]), contrast))
@@ -1157,7 +1163,9 @@ def _did_estimate(waves, design):
         if learnt["probability"] >= shock.get("probability", -1):
             shock = {name: float(value) for name, value in learnt.items()}
     if covered > 0.5:
-        half_shared = math.sqrt(half_units**2 + (extra / covered) ** 2)  # the waves' shocks taken as one: the worst case
+        half_shared = math.sqrt(
+            half_units**2 + (extra / covered) ** 2
+        )  # the waves' shocks taken as one: the worst case
     else:
         half_shared = float(alone)
         if not math.isfinite(half_shared):
@@ -1165,7 +1173,9 @@ def _did_estimate(waves, design):
                        "cannot be told" if half_units == half_units else
                        f"fewer than {2 * FEW_BEFORE} periods before the launch: the periods cannot tell either")  # fmt: skip
     means = now[1 + K :]
-    sound = np.all([np.isfinite(part[:, 1 + K :]).all(axis=0) for part in parts if len(part) > 1] or [means == means], axis=0)
+    sound = np.all(
+        [np.isfinite(part[:, 1 + K :]).all(axis=0) for part in parts if len(part) > 1] or [means == means], axis=0
+    )
     at = np.flatnonzero(sound)
     path = (times[sound], means[sound], [None if c is None else c[1 + K :, 1 + K :][np.ix_(at, at)] for c in covariances],
             sizes)  # fmt: skip
@@ -1382,7 +1392,11 @@ def _comparable(panel, result, design):
         same = len(set(panel.start[panel.n.sum(axis=0) > 0])) == 1
         what = "no comparison: all units are treated at the same time" if same else (
             "no comparison: no treated unit has periods before and after its launch in which others are untreated")  # fmt: skip
-        never = "" if not (panel.start == 0).any() else " If 0 is how the log writes 'never', NULLIF(first_treated, 0) says so."
+        never = (
+            ""
+            if not (panel.start == 0).any()
+            else " If 0 is how the log writes 'never', NULLIF(first_treated, 0) says so."
+        )
         return [say(what, place=place, what_to_do="Units that wait, or are never treated, are needed at the same time."
                     + never)]  # fmt: skip
     if design["method"] != "did":
@@ -1505,9 +1519,9 @@ def _selection(panel, rows, design):
         other = Panel(panel.names, panel.periods, panel.labels, where * 1.0, np.where(where, share, 0.0), panel.start,
                       panel.skip)  # fmt: skip
         result = estimate_panel(other, one)
-        if result is None or not result.half_units > 0:
+        if result is None or not result.error >= 0:
             continue
-        p = 2 * stats.t.sf(abs(result.estimate) / result.error, result.df)
+        p = 2 * stats.t.sf(abs(result.estimate) / max(result.error, 1e-300), result.df)
         half = result.half_shared if result.half_shared == result.half_shared else result.half_units
         if p < limit and abs(result.estimate) > max(half, 0.01):
             size = (f"{100 * result.estimate:+.1f} points" if what == "outcomes go missing"
@@ -1575,7 +1589,7 @@ def _effect(panel, columns, design, offset, result, problems, counts, rows):
         half / stats.norm.ppf(0.5 + level / 2))  # fmt: skip
     after = sorted({t for k in range(len(result.waves.fits)) for t in np.flatnonzero(result.waves.after[k])})
     if result.blends is not None:
-        after = sorted({t for g, at in result.blends.rows.items() for t in at[result.blends.first[g]:]})
+        after = sorted({t for g, at in result.blends.rows.items() for t in at[result.blends.first[g] :]})
     waves = len(result.waves.fits)
     each = "every row counts equally" if panel.by_rows else "every unit and period counts equally"
     whom = f"the {result.n_treated} treated units" if result.n_treated > 1 else "the one treated unit"
@@ -1631,7 +1645,9 @@ class Effect(Result):
             blends, parts = self.found.blends, []
             for g, fit, _ in blends.fits():
                 units = np.sum(self.panel.start[blends.treated] == g)
-                parts += [(t, gap, units) for t, gap in zip(blends.rows[g] - g, fit.gaps - Blends._level(fit), strict=True)]
+                parts += [
+                    (t, gap, units) for t, gap in zip(blends.rows[g] - g, fit.gaps - Blends._level(fit), strict=True)
+                ]
             times = np.unique([t for t, *_ in parts])
             means = np.array([np.average([gap for t, gap, _ in parts if t == time],
                                          weights=[w for t, _, w in parts if t == time]) for time in times])  # fmt: skip
@@ -1673,7 +1689,9 @@ class Effect(Result):
 
     def _slope(self, M):
         bias = sum(share * slope_bias(contrast, M) for share, contrast in self.found.contrasts)
-        half = folded_half(bias, self.standard_error, self.found.df if self.found.df == self.found.df else np.inf, self.level)
+        half = folded_half(
+            bias, self.standard_error, self.found.df if self.found.df == self.found.df else np.inf, self.level
+        )
         return bias, self.estimate - half, self.estimate + half
 
     def _path(self):
@@ -1727,7 +1745,9 @@ class Effect(Result):
         times, means, S, df, late = self._path()
         early, last = np.flatnonzero(times < 0), times[late > 0].max()
         length = max(1, min(last + 1, len(early) // 4))
-        stretches = [early[len(early) - (k + 1) * length : len(early) - k * length] for k in range(len(early) // length)]
+        stretches = [
+            early[len(early) - (k + 1) * length : len(early) - k * length] for k in range(len(early) // length)
+        ]
         if len(stretches) < 2:
             raise ValueError("bounds: two periods before the launch at least")
         average = np.zeros((len(stretches), len(times)))
@@ -1735,7 +1755,7 @@ class Effect(Result):
             average[k, at] = 1 / length
         centre = late - average[0]  # relative to the last stretch before
         steps = average[:-1] - average[1:]
-        reach = M * float(late @ (np.floor(np.where(times >= 0, times, 0) / length) + 1) )
+        reach = M * float(late @ (np.floor(np.where(times >= 0, times, 0) / length) + 1))
         ends = [(sign * float(a @ means), math.sqrt(max(a @ S @ a, 0.0))) for step in steps for side in (1, -1)
                 for sign in (1, -1) for a in [centre + side * reach * step]]  # fmt: skip
         t = stats.t.ppf(0.5 + self.level / 2, df)
@@ -1796,7 +1816,9 @@ class Effect(Result):
             if result is not None and result.estimate == result.estimate:
                 half = result.half_shared if self.design["interval"] == "shared" and (
                     result.half_shared == result.half_shared) else result.half_units  # fmt: skip
-                found.append((self.panel.labels[place], result.estimate, result.estimate - half, result.estimate + half))
+                found.append(
+                    (self.panel.labels[place], result.estimate, result.estimate - half, result.estimate + half)
+                )
         return pd.DataFrame(found, columns=["date", "estimate", "lo", "hi"])
 
     def placebo_units(self, draws=DRAWS):
@@ -1807,7 +1829,9 @@ class Effect(Result):
         waves, rng = self.found.waves, np.random.default_rng([self.design["seed"], 1])
         if self.found.blends is not None:
             if len(self.found.blends.donors) < len(self.found.blends.treated) + 2:
-                raise ValueError("placebo_units: fewer controls than the treated and two; permutation() with method='did'")
+                raise ValueError(
+                    "placebo_units: fewer controls than the treated and two; permutation() with method='did'"
+                )
             return self.found.blends.placebos(rng, draws)
         launches, controls = self.panel.start[waves.treated], np.array(waves.controls)
         n1 = len(launches)
@@ -1841,7 +1865,10 @@ class Effect(Result):
             if len(waves.starts) == 1 and groups <= draws:  # every group, once
                 from itertools import combinations
 
-                plays = [np.isin(np.arange(len(units)), group) for group in combinations(range(len(units)), len(waves.treated))]
+                plays = [
+                    np.isin(np.arange(len(units)), group)
+                    for group in combinations(range(len(units)), len(waves.treated))
+                ]
                 starts = [np.where(play, waves.starts[0], len(self.panel.n)) for play in plays]
             else:
                 starts = [start] + [rng.permutation(start) for _ in range(draws)]
@@ -1888,7 +1915,11 @@ class Effect(Result):
         no effect), lo, hi (nan if the periods are too few for the level), resolution. One launch; not "sdid"."""
         self._only(("did", "sc", "shifted"), "conformal")
         y, D, first = self._series("conformal")
-        scale = self.found.half_units if self.found.half_units > 0 else float(np.std(y[:first] - D[:first].mean(axis=1))) or 1.0
+        scale = (
+            self.found.half_units
+            if self.found.half_units > 0
+            else float(np.std(y[:first] - D[:first].mean(axis=1))) or 1.0
+        )
         effects = self.estimate + 4 * scale * np.linspace(-1, 1, 161) if effects is None else np.asarray(effects, float)
         method = self.design["method"]
         kept = effects[conformal_p(y, D, first, effects, method) > 1 - self.level]
@@ -1939,7 +1970,9 @@ class Effect(Result):
             left.plot(at, self.offset + y - fit.gaps, "--", color=COLOR["control"], lw=2, label="blend of donors")
             right.plot(at, fit.gaps - Blends._level(fit), color=COLOR["estimate"], lw=1.5, label="gap")
             right.axhline(0, color=FAINT, lw=0.8, zorder=0)
-            right.plot([g, at[-1]], [self.estimate] * 2, color=COLOR["estimate"], lw=3, alpha=0.5, label="its mean after")
+            right.plot(
+                [g, at[-1]], [self.estimate] * 2, color=COLOR["estimate"], lw=3, alpha=0.5, label="its mean after"
+            )
             axes = (left, right)
             left.set(ylabel=name)
             right.set(ylabel="treated − blend")
@@ -1954,7 +1987,9 @@ class Effect(Result):
                            label=f"treated − control, with {100 * self.level:g} % intervals from units")  # fmt: skip
             right.axhline(0, color=FAINT, lw=0.8, zorder=0)
             late = at[study["time"] >= 0]
-            right.plot([late[0], late[-1]], [self.estimate] * 2, color=COLOR["estimate"], lw=3, alpha=0.5, label="estimate")
+            right.plot(
+                [late[0], late[-1]], [self.estimate] * 2, color=COLOR["estimate"], lw=3, alpha=0.5, label="estimate"
+            )
             axes = (right,)
             right.set(ylabel=f"{name}: difference,\nrelative to the time before")
         for axis in axes:
@@ -1996,7 +2031,9 @@ class Effect(Result):
         elif self.lo == self.lo and self.found.blends is None and not self.found.half_shared >= self.found.half_units:
             other = " It counts units alone: what strikes the treated as a group would make it wider."
         elif self.lo == self.lo and self.design["interval"] == "units":
-            other = " It counts units alone; result.intervals shows the one that allows for shocks shared by the treated."
+            other = (
+                " It counts units alone; result.intervals shows the one that allows for shocks shared by the treated."
+            )
         holds = {"did": "without the treatment both groups would have moved in parallel",
                  "sc": "the blend of donors would have gone on to follow the treated",
                  "shifted": "the blend of donors would have gone on to follow the treated, up to a constant",
