@@ -29,6 +29,12 @@ sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, fo
 from series import display, folder, pd, show
 from synthetic_control import UnfitLog, analyse, queries
 
+
+def short(table):
+    """The table with three digits that count."""
+    return table.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value)
+
+
 # %% [markdown]
 # ## The only cell to edit
 #
@@ -76,7 +82,7 @@ display(result.problems[["problem", "place", "rows", "severity"]])
 # %%
 n = result.n
 print(f"{n['units_treated']} treated, {n['units_control']} controls, {n['periods']} periods, {n['periods_after']} after")
-print(f"estimate {result.estimate:.3f}, 95 % interval [{result.lo:.2f}, {result.hi:.2f}]")
+print(f"estimate {result.estimate:.5g}, 95 % interval [{result.lo:.3g}, {result.hi:.3g}]")
 print(result.method)
 
 # %% [markdown]
@@ -92,7 +98,7 @@ print(result.method)
 # %%
 show(result.figure(), "practice",
      f"{COLUMNS['outcome']} of the treated units by {COLUMNS['period']} against their comparison; the difference lies "
-     f"near zero before the launch and averages {result.estimate:.1f} after it.")  # fmt: skip
+     f"near zero before the launch and averages {result.estimate:.3g} after it.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. Left: the treated series and its blend of donors; a constant distance between them is allowed. Right: the
@@ -113,7 +119,7 @@ for method in ("did", "sc", "shifted", "sdid"):
     except UnfitLog as reason:
         print(f"{method}: {reason}")
 table = pd.DataFrame({m: (r.estimate, r.lo, r.hi) for m, r in others.items()}, index=["estimate", "lo", "hi"]).T
-display(table.round(2))
+display(short(table))
 
 # %% [markdown]
 # They run from −11 to −27 packs. The published values are −27.349, −19.62, −11.105 and −15.604 in this order. The plain
@@ -124,9 +130,9 @@ display(table.round(2))
 
 # %%
 left_out = result.leave_one_out()
-print(f"without one control at a time: {left_out['estimate'].min():.2f} to {left_out['estimate'].max():.2f}")
+print(f"without one control at a time: {left_out['estimate'].min():.3g} to {left_out['estimate'].max():.3g}")
 if DESIGN.get("method", "did") != "did":
-    display(result.donors().head(6).round(3))
+    display(short(result.donors().head(6)))
 
 # %% [markdown]
 # It cannot see an error that all controls share.
@@ -138,7 +144,7 @@ if DESIGN.get("method", "did") != "did":
 # intervals, a drift as large as the effect goes unnoticed.
 
 # %%
-display(result.placebo_dates().round(2))
+display(short(result.placebo_dates()))
 
 # %% [markdown]
 # **Placebo units.** Pretend that controls were treated. Nothing happened to them, so this is what the method finds where
@@ -149,7 +155,7 @@ display(result.placebo_dates().round(2))
 try:
     placebo = result.placebo_units()
     larger = int((placebo["estimate"].abs() >= abs(result.estimate)).sum())
-    print(f"{len(placebo)} placebos: SD {placebo['estimate'].std():.2f}, at least as large as the estimate: {larger}")
+    print(f"{len(placebo)} placebos: SD {placebo['estimate'].std():.3g}, at least as large as the estimate: {larger}")
     rank = result.permutation()
     print(f"p = {rank['p']:.3f}; the smallest that could be had is {rank['smallest']:.3f}")
 except ValueError as reason:
@@ -165,8 +171,8 @@ except ValueError as reason:
 
 # %%
 trends = others["did"].pre_trends()
-print(f"joint test p = {trends['p']:.2f}; drift {trends['slope']:+.2f} a period")
-print(f"drifts that the past leaves open would add {trends['bias_lo']:+.1f} to {trends['bias_hi']:+.1f} to the estimate")
+print(f"joint test p = {trends['p']:.2f}; drift {trends['slope']:+.3g} a period")
+print(f"drifts that the past leaves open would add {trends['bias_lo']:+.3g} to {trends['bias_hi']:+.3g} to the estimate")
 
 # %% [markdown]
 # The test has nothing against parallel movement, and the drifts that it cannot exclude could explain the whole
@@ -180,7 +186,7 @@ print(f"drifts that the past leaves open would add {trends['bias_lo']:+.1f} to {
 for kind in ("slope", "bend"):
     try:
         print(kind)
-        display(others["did"].bounds(kind).round(2))
+        display(short(others["did"].bounds(kind)))
     except ValueError as reason:
         print(reason)
 
@@ -194,10 +200,10 @@ for kind in ("slope", "bend"):
 
 # %%
 smallest = result.detectable()
-print(f"smallest effect found with power 0.80: {smallest:.1f}")
+print(f"smallest effect found with power 0.80: {smallest:.3g}")
 print(f"{SMALLEST_EFFECT_THAT_MATTERS:g} matters, and {'would' if smallest < SMALLEST_EFFECT_THAT_MATTERS else 'may'} "
       f"{'be found' if smallest < SMALLEST_EFFECT_THAT_MATTERS else 'go unnoticed'}")  # fmt: skip
-display(result.intervals.round(2))
+display(short(result.intervals))
 
 # %% [markdown]
 # The row `units` supposes that each unit has noise of its own; the row `shared` allows for shocks that the treated
