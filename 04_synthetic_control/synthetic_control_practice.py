@@ -81,7 +81,8 @@ display(result.problems[["problem", "place", "rows", "severity"]])
 
 # %%
 n = result.n
-print(f"{n['units_treated']} treated, {n['units_control']} controls, {n['periods']} periods, {n['periods_after']} after")
+print(f"{n['units_treated']} treated units, {n['units_control']} controls")
+print(f"{n['periods']} periods, {n['periods_after']} of them after the launch")
 print(f"estimate {result.estimate:.5g}, 95 % interval [{result.lo:.3g}, {result.hi:.3g}]")
 print(result.method)
 
@@ -172,7 +173,7 @@ except ValueError as reason:
 # %%
 trends = others["did"].pre_trends()
 print(f"joint test p = {trends['p']:.2f}; drift {trends['slope']:+.3g} a period")
-print(f"drifts that the past leaves open would add {trends['bias_lo']:+.3g} to {trends['bias_hi']:+.3g} to the estimate")
+print(f"drifts that the past leaves open would add {trends['bias_lo']:+.3g} to {trends['bias_hi']:+.3g}")
 
 # %% [markdown]
 # The test has nothing against parallel movement, and the drifts that it cannot exclude could explain the whole
