@@ -8,7 +8,7 @@ WITH your_columns AS ( -- for your own logs, change this block only; `queries` o
         CAST(task_completed AS DOUBLE) AS outcome, -- NULL where missing, infinite where it is no number
         CAST(NULL AS DOUBLE) AS treated, -- 0 or 1, NULL where missing
         0 AS treated_given, -- 0 if the log has no such column
-        user_id AS who -- one row for each; NULL in every row if the log has no such column
+        user_id AS who -- one row for each in a unit and period; NULL in every row if the log has no such column
     FROM logs
 ),
 
@@ -33,6 +33,13 @@ cells AS (
         FROM your_columns
         GROUP BY unit, period
     ) AS raw_cells
+),
+
+people AS ( -- empty, and costs nothing, if the log has no such column
+    SELECT who, unit, period, COUNT(*) AS times
+    FROM your_columns
+    WHERE who IS NOT NULL
+    GROUP BY who, unit, period
 )
 
 SELECT 'unit is missing' AS problem, 'whole log' AS place, SUM(row_count) AS row_count
@@ -73,9 +80,20 @@ HAVING SUM(wrong_treatment) > 0
 
 UNION ALL
 
-SELECT 'user appears more than once' AS problem, 'whole log' AS place, COUNT(who) - COUNT(DISTINCT who) AS row_count
-FROM your_columns
-HAVING COUNT(who) > COUNT(DISTINCT who)
+SELECT 'user appears more than once in a unit and period' AS problem, 'whole log' AS place, SUM(times - 1) AS row_count
+FROM people
+HAVING SUM(times - 1) > 0
+
+UNION ALL
+
+SELECT 'user appears in several units' AS problem, 'whole log' AS place, SUM(times) AS row_count
+FROM (
+    SELECT who, SUM(times) AS times
+    FROM people
+    GROUP BY who
+    HAVING MIN(unit) <> MAX(unit)
+) AS wanderers
+HAVING SUM(times) > 0
 
 UNION ALL
 

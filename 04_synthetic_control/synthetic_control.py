@@ -27,11 +27,12 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     outcome that is no number, treatment that is neither of its two values                            fatal
     periods that are neither numbers nor dates, or not of the kind of first_treated                   fatal
     two launches in one unit; a treatment that is switched off; treatment against first_treated       fatal
-    a user in several rows; no rows; nobody treated; all treated; no period before or after           fatal
+    a user twice in a unit and period; no rows; nobody or everybody treated; no period before, after  fatal
     an outcome that does not vary; more than five million cells                                       fatal
     sc, shifted, sdid: fewer than three periods before; sc: a treated series outside of its donors    fatal
     missing values of any role; outcomes missing, or rows coming, differently in the treated units    warning
-    units left out: treated before the window, no period before or after their launch, too many gaps  warning
+    users in several units; units left out: treated before the window, no period before or after      warning
+    their launch, too many gaps                                                                       warning
     one treated unit or one control; few periods before; a launch within a period                     warning
     pre-trends (joint test p < .01); weights that the data leave open; repeated rows in a panel       warning
 
@@ -39,6 +40,7 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
 who knows its cause. This module knows nothing of the series' synthetic world.
 """
 
+import itertools
 import math
 import re
 import sys
@@ -452,9 +454,8 @@ class Panel:
 
     def cut(self, rows, start):
         """The first `rows` rows with other launches."""
-        skip = np.zeros((rows, len(self.names)), bool)
         return Panel(self.names, self.periods[:rows], self.labels[:rows], self.n[:rows], self.y[:rows],
-                     np.minimum(start, rows), skip, self.by_rows)  # fmt: skip
+                     np.minimum(start, rows), self.skip[:rows], self.by_rows)  # fmt: skip
 
     def only(self, units, start=None):
         """Some units (indices), with other launches if `start` (len(units),) is given."""
@@ -507,6 +508,12 @@ class Waves:
         for fit in self.fits:
             used[fit["pool"]] = True
         self.controls = np.flatnonzero(used & self.pure).tolist()
+
+    @property
+    def estimate(self):
+        """Mean effect over the treated cells, nan where none can be compared."""
+        after = self.weights * self.after
+        return float(np.nansum(self.gaps * after) / after.sum()) if after.sum() > 0 else math.nan
 
     @staticmethod
     def _mean(gap, w):
@@ -824,8 +831,10 @@ MEANING = {  # what check.sql can find
     "outcome is not a finite number": (FATAL, "Repair them, or leave them out with a WHERE."),
     "treatment is missing": (WARNING, "They do not count against the rule."),
     "treatment is neither of its two values": (FATAL, "Code it 0 and 1, or say with treated_value which value it is."),
-    "user appears more than once": (FATAL, "Make them one row each (GROUP BY user): repeated rows make the interval "
-                                           "too narrow."),
+    "user appears more than once in a unit and period": (FATAL, "Make them one row each (GROUP BY user, unit, period); "
+                                                         "if the log was loaded twice, take it once."),
+    "user appears in several units": (WARNING, "Who was served by a treated unit and by a control carries the effect "
+                                               "across: the estimate is then too small."),
     "the log has no rows": (FATAL, "Look at the path and the WHERE."),
 }  # fmt: skip
 ROLES = ("outcome", "unit", "period"), ("first_treated", "treated", "user")
@@ -1299,7 +1308,7 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
     columns: {"outcome": column, "unit": column, "period": column, "first_treated": column}. period: a number or a date,
     cut to days, weeks or months. first_treated: each unit's first treated period, the same in all of its rows; NULL,
     empty, "never" or later than the window: not treated in it. In its place, or beside it as a check, "treated": 0 or 1
-    in each row. "user" finds repeated rows. A column is a name or an SQL expression such as
+    in each row. "user" finds repeated rows and users who are in several units. A column is a name or an SQL expression such as
     "DATE_TRUNC('week', signed_up)".
 
     method: "did", "sc", "shifted" or "sdid" (see the module). window: (first, last) period to use, None for open ends.
@@ -1843,19 +1852,12 @@ class Effect(Result):
             raise ValueError("placebo_units: fewer controls than treated units; permutation() uses all units")
         groups = [[k] for k in range(len(controls))] if n1 == 1 else [
             rng.choice(len(controls), n1, replace=False) for _ in range(draws)]  # fmt: skip
-        found, own = [], np.full(len(controls), len(self.panel.n))
-        cut = self.panel.only(controls)
-        cut.skip = np.zeros_like(cut.skip)
+        found, cut = [], self.panel.only(controls)
         for group in groups:
-            start = own.copy()
-            start[group] = launches
-            cut.start = start
-            value = Waves(cut, self.design["controls"])
-            total = np.sum(value.weights * value.after)
-            if total > 0:
-                estimate = np.nansum(value.gaps * value.weights * value.after) / total
-                found.append((", ".join(cut.names[k] for k in group), float(estimate)))
-        return pd.DataFrame(found, columns=["unit", "estimate"])
+            cut.start, cut.skip = np.full(len(controls), len(self.panel.n)), np.zeros_like(cut.skip)
+            cut.start[group], cut.skip[:, group] = launches, self.panel.skip[:, waves.treated]
+            found.append((", ".join(cut.names[k] for k in group), Waves(cut, self.design["controls"]).estimate))
+        return pd.DataFrame(found, columns=["unit", "estimate"]).dropna(ignore_index=True)
 
     def permutation(self, draws=999):
         """Are the treated units unusual among all groups of as many units? dict with p, smallest (p that can be had),
@@ -1864,26 +1866,17 @@ class Effect(Result):
             waves = self.found.waves
             units = np.array([*waves.treated, *waves.controls])
             cut, rng = self.panel.only(units), np.random.default_rng([self.design["seed"], 2])
-            start = cut.start.copy()
-            groups = math.comb(len(units), len(waves.treated))
-            if len(waves.starts) == 1 and groups <= draws:  # every group, once
-                from itertools import combinations
-
-                plays = [
-                    np.isin(np.arange(len(units)), group)
-                    for group in combinations(range(len(units)), len(waves.treated))
-                ]
-                starts = [np.where(play, waves.starts[0], len(self.panel.n)) for play in plays]
+            start, skip, n1 = cut.start, cut.skip, len(waves.treated)
+            if len(waves.starts) == 1 and math.comb(len(units), n1) <= draws:  # every group, once
+                groups = itertools.combinations(range(len(units)), n1)
+                roles = [np.argsort([*group, *(k for k in range(len(units)) if k not in group)]) for group in groups]
             else:
-                starts = [start] + [rng.permutation(start) for _ in range(draws)]
+                roles = [np.arange(len(units)), *(rng.permutation(len(units)) for _ in range(draws))]
             values = []
-            cut.skip = np.zeros_like(cut.skip)
-            for start in starts:
-                cut.start = start
-                value = Waves(cut, self.design["controls"])
-                total = np.sum(value.weights * value.after)
-                values.append(np.nansum(value.gaps * value.weights * value.after) / total if total > 0 else 0.0)
-            values = np.abs(values)
+            for role in roles:  # each unit plays another, with its launch
+                cut.start, cut.skip = start[role], skip[:, role]
+                values.append(Waves(cut, self.design["controls"]).estimate)
+            values = np.nan_to_num(np.abs(values))
             p, number = float(np.mean(values >= abs(self.estimate) * (1 - 1e-9))), len(values)
         else:
             values = np.abs(self.placebo_units(draws=min(draws, DRAWS))["estimate"])
