@@ -16,7 +16,7 @@ cells AS (
     SELECT
         LOWER(TRIM(CAST(unit AS STRING))) AS unit_text,
         LOWER(TRIM(CAST(period AS STRING))) AS period_text,
-        row_count,
+        cell_rows,
         no_outcome,
         wrong_outcome,
         no_treatment,
@@ -25,7 +25,7 @@ cells AS (
         SELECT
             unit,
             period,
-            COUNT(*) AS row_count,
+            COUNT(*) AS cell_rows,
             SUM(CASE WHEN outcome IS NULL THEN 1 ELSE 0 END) AS no_outcome,
             SUM(CASE WHEN NOT ABS(outcome) < 1e300 THEN 1 ELSE 0 END) AS wrong_outcome,
             SUM(CASE WHEN treated_given = 1 AND treated IS NULL THEN 1 ELSE 0 END) AS no_treatment,
@@ -42,17 +42,17 @@ people AS ( -- empty, and costs nothing, if the log has no such column
     GROUP BY who, unit, period
 )
 
-SELECT 'unit is missing' AS problem, 'whole log' AS place, SUM(row_count) AS row_count
+SELECT 'unit is missing' AS problem, 'whole log' AS place, SUM(cell_rows) AS row_count
 FROM cells
 WHERE unit_text IS NULL OR unit_text IN ('', 'na', 'n/a', 'nan', 'null', 'none', '<na>', 'nat')
-HAVING SUM(row_count) > 0
+HAVING SUM(cell_rows) > 0
 
 UNION ALL
 
-SELECT 'period is missing' AS problem, 'whole log' AS place, SUM(row_count) AS row_count
+SELECT 'period is missing' AS problem, 'whole log' AS place, SUM(cell_rows) AS row_count
 FROM cells
 WHERE period_text IS NULL OR period_text IN ('', 'na', 'n/a', 'nan', 'null', 'none', '<na>', 'nat')
-HAVING SUM(row_count) > 0
+HAVING SUM(cell_rows) > 0
 
 UNION ALL
 
@@ -86,14 +86,14 @@ HAVING SUM(times - 1) > 0
 
 UNION ALL
 
-SELECT 'user appears in several units' AS problem, 'whole log' AS place, SUM(times) AS row_count
+SELECT 'user appears in several units' AS problem, 'whole log' AS place, SUM(all_times) AS row_count
 FROM (
-    SELECT who, SUM(times) AS times
+    SELECT who, SUM(times) AS all_times
     FROM people
     GROUP BY who
     HAVING MIN(unit) <> MAX(unit)
 ) AS wanderers
-HAVING SUM(times) > 0
+HAVING SUM(all_times) > 0
 
 UNION ALL
 

@@ -365,6 +365,19 @@ def test_leaving_out_a_unit_is_estimating_without_it(gaps, by_rows):
             assert value == pytest.approx(statistic(one.gaps, one.weights)[0], rel=1e-8), unit
 
 
+def test_effects_by_wave_and_period_are_those_of_csdid():
+    """csdid 0.4.3: ATTgt(yname="y", gname="g", idname="id", tname="t", control_group=["nevertreated"], xformla="y~1")
+    .fit(est_method="reg"), Callaway and Sant'Anna (2021). Its level is the last period before a launch, ours all."""
+    rng = np.random.default_rng(12)
+    Y = rng.normal(size=(6, 30)) + rng.normal(size=30)
+    waves = sc.Waves(panel_of(Y, np.repeat([6, 2, 4], [12, 9, 9])), "never")
+    peer = {2: [0.6111728630728568, 0.2571743884614536, 0.24571386327919614, -0.05703265984997092],
+            4: [-0.8956755377835095, -0.671932559640031]}  # fmt: skip
+    assert waves.starts == list(peer)
+    for k, g in enumerate(waves.starts):
+        np.testing.assert_allclose(waves.gaps[k, g:] - waves.gaps[k, g - 1], peer[g], atol=1e-12)
+
+
 def test_many_units_are_left_out_by_one_newton_step(monkeypatch):
     """The short cut for thousands of units, against the exact one, on a panel with gaps."""
     rng = np.random.default_rng(3)
