@@ -313,6 +313,9 @@ def _whole_fit(y, D, method):
 RELATIVE = np.array([0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6])  # variance of the shock / units' noise
 LASTING = np.array([0, 0.25, 0.5, 0.7, 0.85, 0.95])  # its autocorrelation from one period to the next
 NO_SHOCK = 0.2  # what is believed of "no shock at all" before looking; the rest is spread evenly
+_SIZE = np.append(0.0, np.repeat(RELATIVE[1:], len(LASTING)))  # the pairs of the grid: size, place in LASTING, belief
+_PLACE = np.append(0, np.tile(np.arange(len(LASTING)), len(RELATIVE) - 1))
+_PRIOR = np.append(NO_SHOCK, np.full(len(_SIZE) - 1, (1 - NO_SHOCK) / (len(_SIZE) - 1)))
 
 
 def _serial(rho, T):
@@ -336,7 +339,7 @@ def shared_shock_interval(before, contrast, noise, error, df, *, level=0.95, per
     of the units' noise, "relative" (its expected variance against the noise) and "lasting" (its autocorrelation).
     """
     before, contrast = np.asarray(before, float), np.asarray(contrast, float)
-    shape, T0, T = before.shape[:-1], before.shape[-1], len(contrast)
+    shape, T0 = before.shape[:-1], before.shape[-1]
     if np.ndim(persistence) > 0:  # datasets of one persistence together
         half, learnt = np.empty(shape), {name: np.empty(shape) for name in ("probability", "relative", "lasting")}
         noise, error, df = (np.broadcast_to(a, shape) for a in (noise, error, df))
@@ -348,36 +351,58 @@ def shared_shock_interval(before, contrast, noise, error, df, *, level=0.95, per
                 learnt[name][at] = part[name]
         return half, learnt
     flat = before.reshape(-1, T0)
-    Q = np.linalg.svd(np.ones((T0, 1)))[0][:, 1:]  # contrasts that a constant does not reach
-    own, shocks = _serial(persistence, T), _serial(LASTING, T)
     known = noise is not None
-    relative = np.append(0.0, np.repeat(RELATIVE[1:], len(LASTING)))
-    which = np.append(0, np.tile(np.arange(len(LASTING)), len(RELATIVE) - 1))
-    prior = np.append(NO_SHOCK, np.full(len(relative) - 1, (1 - NO_SHOCK) / (len(relative) - 1)))
-    tiny = 1e-12 * np.maximum(flat.var(axis=1), 1e-300)
-    scale = np.maximum(np.broadcast_to(noise, shape).ravel(), tiny) if known else np.ones(len(flat))
-    e = (flat / np.sqrt(scale)[:, None]) @ Q
-    K = Q.T @ own[:T0, :T0] @ Q + relative[:, None, None] * (Q.T @ shocks[:, :T0, :T0] @ Q)[which]
-    squares = np.einsum("nki,ni->nk", np.einsum("ni,kij->nkj", e, np.linalg.inv(K)), e)
-    determinant = np.linalg.slogdet(K)[1]
-    moved = relative * (contrast @ shocks @ contrast)[which]  # variance of the estimate that the shocks make
-    if known:
-        loglik, factor = -0.5 * (determinant + squares), scale[:, None] * moved
-    else:
-        loglik = -0.5 * (determinant + (T0 - 1) * np.log(np.maximum(squares, 1e-300)))
-        factor = squares / (T0 - 1) * (contrast @ own @ contrast + moved)
-    weight = np.exp(loglik - loglik.max(axis=1, keepdims=True)) * prior
-    weight /= weight.sum(axis=1, keepdims=True)
+    noise = np.broadcast_to(noise, shape).ravel() if known else None
+    loglik, factor = _likelihood(flat, contrast, noise, persistence)
+    weight, learnt = _learnt(loglik)
     if known:
         factor = factor + np.broadcast_to(error, shape).ravel()[:, None] ** 2
-        df = np.broadcast_to(df, shape).ravel()[:, None]
-    else:
-        df = T0 - 1
+    df = np.broadcast_to(df, shape).ravel()[:, None] if known else T0 - 1
     half = _mixture_half(weight, np.sqrt(factor), df, level).reshape(shape)
-    rho = np.asarray(LASTING)[which]
-    learnt = {"probability": weight @ (relative > 0.05), "relative": weight @ relative,
-              "lasting": (weight @ (relative * rho)) / np.maximum(weight @ relative, 1e-300)}  # fmt: skip
     return half[()], {name: value.reshape(shape)[()] for name, value in learnt.items()}
+
+
+def _likelihood(before, contrast, noise, persistence):
+    """(n, pairs) log-likelihood of each pair of the grid, and the variance that its shocks give the estimate.
+
+    before: (n, T0); noise: (n,). noise=None: of shape alone, and the whole variance of the estimate."""
+    T0, T = before.shape[1], len(contrast)
+    Q = np.linalg.svd(np.ones((T0, 1)))[0][:, 1:]  # contrasts that a constant does not reach
+    own, shocks = _serial(persistence, T), _serial(LASTING, T)
+    scale = np.ones(len(before)) if noise is None else np.maximum(noise, 1e-12 * before.var(axis=1) + 1e-300)
+    e = (before / np.sqrt(scale)[:, None]) @ Q
+    K = Q.T @ own[:T0, :T0] @ Q + _SIZE[:, None, None] * (Q.T @ shocks[:, :T0, :T0] @ Q)[_PLACE]
+    squares = np.einsum("nki,ni->nk", np.einsum("ni,kij->nkj", e, np.linalg.inv(K)), e)
+    determinant = np.linalg.slogdet(K)[1]
+    moved = _SIZE * (contrast @ shocks @ contrast)[_PLACE]
+    if noise is not None:
+        return -0.5 * (determinant + squares), scale[:, None] * moved
+    loglik = -0.5 * (determinant + (T0 - 1) * np.log(np.maximum(squares, 1e-300)))
+    return loglik, squares / (T0 - 1) * (contrast @ own @ contrast + moved)
+
+
+def _learnt(loglik):
+    """Weights (n, pairs) of the grid and what they say."""
+    weight = np.exp(loglik - loglik.max(axis=1, keepdims=True)) * _PRIOR
+    weight /= weight.sum(axis=1, keepdims=True)
+    size = weight @ _SIZE
+    return weight, {"probability": weight @ (_SIZE > 0.05), "relative": size,
+                    "lasting": weight @ (_SIZE * LASTING[_PLACE]) / np.maximum(size, 1e-300)}  # fmt: skip
+
+
+def _shared_by_waves(series, error, df, level):
+    """(half, shock) as `shared_shock_interval`, for several waves; series: [(share, before, contrast, noise, persistence)].
+
+    The waves tell together how large and how lasting shocks are against the noise. Shocks of two waves are taken to
+    correlate by one half, as they do where each wave and the controls have shocks of their own of one size."""
+    found = [_likelihood(before[None], contrast, np.array([noise]), persistence)
+             for _, before, contrast, noise, persistence in series]  # fmt: skip
+    weight, learnt = _learnt(sum(loglik for loglik, _ in found))
+    parts = np.array([share * np.sqrt(moved[0]) for (share, *_), (_, moved) in zip(series, found, strict=True)])
+    parts /= sum(share for share, *_ in series)  # waves whose past is too short to tell are taken to be like the others
+    variance = error**2 + (parts.sum(axis=0) ** 2 + (parts**2).sum(axis=0)) / 2
+    half = _mixture_half(weight, np.sqrt(variance)[None], df, level)[0]
+    return float(half), {name: float(value[0]) for name, value in learnt.items()}
 
 
 def shared_did_interval(panel, treated, start, level=0.95):
@@ -1143,46 +1168,24 @@ def _did_estimate(waves, design):
     half_units = float(stats.t.ppf(0.5 + level / 2, df) * error) if math.isfinite(error) else math.nan
     shares = (waves.weights * waves.after).sum(axis=1)
     shares = shares / shares.sum()
-    contrasts, extra, covered, shock, alone = [], 0.0, 0.0, {}, math.nan
+    contrasts, series, shock, half_shared = [], [], {}, math.nan
     for k, fit in enumerate(waves.fits):
-        rows, g = fit["rows"], fit["g"]
-        late = waves.weights[k] * waves.after[k]
-        part = (
-            fit["w"] / np.where(waves.weights[k] > 0, waves.weights[k], 1.0)[:, None]
-        )  # of a member in each row's mean
-        pull = (late @ part) @ fit["share"].T / late.sum()
-        contrast = (late / late.sum() - pull)[rows]
+        rows, early, late = fit["rows"], fit["rows"] < fit["g"], waves.weights[k] * waves.after[k]
+        of_row = fit["w"] / np.where(waves.weights[k] > 0, waves.weights[k], 1.0)[:, None]  # a unit's part in its mean
+        contrast = (late - (late @ of_row) @ fit["share"].T)[rows] / late.sum()
         contrasts.append((float(shares[k]), contrast))
-        early = rows < g
-        if early.sum() < FEW_BEFORE:
-            continue
-        before = waves.gaps[k][rows[early]]
-        contrast = np.concatenate([contrast[early], contrast[~early]])
-        if len(waves.treated) == len(waves.controls) == 1:
-            if early.sum() >= 2 * FEW_BEFORE:
-                alone, shock = shared_shock_interval(before, contrast, None, 0.0, 1.0, level=level)
-            continue
-        own_error, own_df = (error, df) if K == 1 else error_of(1 + k, len(fit["members"]), sizes[1])
-        if not math.isfinite(own_error):
-            continue
-        noise, persistence = waves.noise(k)
-        half, learnt = shared_shock_interval(before, contrast, noise, own_error, own_df, level=level,
-                                             persistence=persistence)  # fmt: skip
-        own_half = stats.t.ppf(0.5 + level / 2, own_df) * own_error
-        extra += shares[k] * math.sqrt(max(half**2 - own_half**2, 0.0))
-        covered += shares[k]
-        if learnt["probability"] >= shock.get("probability", -1):
-            shock = {name: float(value) for name, value in learnt.items()}
-    if covered > 0.5:
-        half_shared = math.sqrt(
-            half_units**2 + (extra / covered) ** 2
-        )  # the waves' shocks taken as one: the worst case
-    else:
-        half_shared = float(alone)
-        if not math.isfinite(half_shared):
-            why.append(f"fewer than {FEW_BEFORE} periods before the launch: whether the treated units share shocks "
-                       "cannot be told" if half_units == half_units else
-                       f"fewer than {2 * FEW_BEFORE} periods before the launch: the periods cannot tell either")  # fmt: skip
+        if early.sum() >= FEW_BEFORE:
+            series.append((float(shares[k]), waves.gaps[k][rows[early]], contrast, *waves.noise(k)))
+    if len(waves.treated) == len(waves.controls) == 1:
+        if series and len(series[0][1]) >= 2 * FEW_BEFORE:
+            half_shared, shock = shared_shock_interval(*series[0][1:3], None, 0.0, 1.0, level=level)
+        else:
+            why.append(f"fewer than {2 * FEW_BEFORE} periods before the launch: the periods cannot tell either")
+    elif math.isfinite(half_units) and sum(share for share, *_ in series) > 0.5:
+        half_shared, shock = _shared_by_waves(series, error, df, level)
+    elif math.isfinite(half_units):
+        why.append(f"fewer than {FEW_BEFORE} periods before the launch: whether the treated units share shocks cannot be "
+                   "told")  # fmt: skip
     means = now[1 + K :]
     sound = np.all(
         [np.isfinite(part[:, 1 + K :]).all(axis=0) for part in parts if len(part) > 1] or [means == means], axis=0
@@ -1204,12 +1207,11 @@ def _counted(n1, n0):
 
 def _effective(waves, treated):
     """Number of equally weighted units of an arm with the same variance of a mean (Kish 1965)."""
-    units = waves.treated if treated else waves.controls
-    if not waves.panel.by_rows or not units:
-        return len(units)
-    size = np.concatenate([fit["w"].T @ late for fit, late in zip(waves.fits, waves.after, strict=True)]) if treated else (
-        waves.W[:, units].sum(axis=0))  # fmt: skip
-    return float(size.sum() ** 2 / np.sum(size**2))
+    if treated:
+        size = np.concatenate([fit["w"].T @ late for fit, late in zip(waves.fits, waves.after, strict=True)])
+    else:
+        size = waves.W[:, waves.controls].sum(axis=0)
+    return float(size.sum() ** 2 / np.sum(size**2)) if len(size) else 0.0
 
 
 def _jackknife(left_out):
@@ -1252,19 +1254,13 @@ def _blend_estimate(waves, design):
 
 
 def _shared_by_blends(blends, error, df, level):
-    extra, shock, half = 0.0, {}, stats.t.ppf(0.5 + level / 2, df) * error
+    series = []
     for g, fit, share in blends.fits():
         first, T = blends.first[g], len(blends.table[g])
-        if first < FEW_BEFORE:
-            return math.nan, {}
-        contrast = np.concatenate([-fit.period_weights, np.full(T - first, 1 / (T - first))])
-        noise, persistence = blends.noise(g)
-        wide, learnt = shared_shock_interval(fit.gaps[:first], contrast, noise, error, df, level=level,
-                                             persistence=persistence)  # fmt: skip
-        extra += share * math.sqrt(max(wide**2 - half**2, 0.0))
-        if learnt["probability"] >= shock.get("probability", -1):
-            shock = {name: float(value) for name, value in learnt.items()}
-    return math.sqrt(half**2 + extra**2), shock
+        if first >= FEW_BEFORE:
+            contrast = np.concatenate([-fit.period_weights, np.full(T - first, 1 / (T - first))])
+            series.append((share, fit.gaps[:first], contrast, *blends.noise(g)))
+    return _shared_by_waves(series, error, df, level) if sum(share for share, *_ in series) > 0.5 else (math.nan, {})
 
 
 # ---- the interface: analyse, queries, analyse_tables
