@@ -54,7 +54,7 @@ COLUMNS = {
     "period": "year",
     "first_treated": "first_treated",  # 1989 for California, empty for the others
 }
-DESIGN = {"method": "sdid"}  # or "did", "sc", "shifted"; see also window=(first, last) and weights="rows"
+DESIGN = {"method": "sdid"}  # or "did", "sc", "shifted"; see also "window" and "weights"
 SMALLEST_EFFECT_THAT_MATTERS = 10.0  # in units of the outcome
 
 # %% [markdown]
@@ -98,8 +98,8 @@ print(result.method)
 
 # %%
 show(result.figure(), "practice",
-     f"{COLUMNS['outcome']} of the treated units by {COLUMNS['period']} against their comparison; the difference lies "
-     f"near zero before the launch and averages {result.estimate:.3g} after it.")  # fmt: skip
+     f"{COLUMNS['outcome']} of the treated units by {COLUMNS['period']} against their comparison; the "
+     f"difference is near zero before the launch and {result.estimate:.3g} on average after it.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. Left: the treated series and its blend of donors; a constant distance between them is allowed. Right: the
@@ -119,7 +119,8 @@ for method in ("did", "sc", "shifted", "sdid"):
         others[method] = analyse(LOGS, COLUMNS, **(DESIGN | {"method": method, "accept": "fit"}))
     except UnfitLog as reason:
         print(f"{method}: {reason}")
-table = pd.DataFrame({m: (r.estimate, r.lo, r.hi) for m, r in others.items()}, index=["estimate", "lo", "hi"]).T
+table = pd.DataFrame({m: (r.estimate, r.lo, r.hi) for m, r in others.items()}).T
+table.columns = ["estimate", "lo", "hi"]
 display(short(table))
 
 # %% [markdown]
@@ -130,8 +131,8 @@ display(short(table))
 # **Without each control.** A result that hangs on one of them is that control's result.
 
 # %%
-left_out = result.leave_one_out()
-print(f"without one control at a time: {left_out['estimate'].min():.3g} to {left_out['estimate'].max():.3g}")
+left_out = result.leave_one_out()["estimate"]
+print(f"without one unit at a time: {left_out.min():.3g} to {left_out.max():.3g}")
 if DESIGN.get("method", "did") != "did":
     display(short(result.donors().head(6)))
 
@@ -156,7 +157,8 @@ display(short(result.placebo_dates()))
 try:
     placebo = result.placebo_units()
     larger = int((placebo["estimate"].abs() >= abs(result.estimate)).sum())
-    print(f"{len(placebo)} placebos: SD {placebo['estimate'].std():.3g}, at least as large as the estimate: {larger}")
+    print(f"{len(placebo)} placebos: SD {placebo['estimate'].std():.3g}")
+    print(f"at least as large as the estimate: {larger}")
     rank = result.permutation()
     print(f"p = {rank['p']:.3f}; the smallest that could be had is {rank['smallest']:.3f}")
 except ValueError as reason:
@@ -202,8 +204,8 @@ for kind in ("slope", "bend"):
 # %%
 smallest = result.detectable()
 print(f"smallest effect found with power 0.80: {smallest:.3g}")
-print(f"{SMALLEST_EFFECT_THAT_MATTERS:g} matters, and {'would' if smallest < SMALLEST_EFFECT_THAT_MATTERS else 'may'} "
-      f"{'be found' if smallest < SMALLEST_EFFECT_THAT_MATTERS else 'go unnoticed'}")  # fmt: skip
+found = "would be found" if smallest < SMALLEST_EFFECT_THAT_MATTERS else "may go unnoticed"
+print(f"an effect of {SMALLEST_EFFECT_THAT_MATTERS:g}, which matters, {found}")
 display(short(result.intervals))
 
 # %% [markdown]

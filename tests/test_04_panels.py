@@ -503,8 +503,8 @@ def test_unequal_arms_of_unequal_variance_are_covered():
     ({"shock": 0.3, "lasting": 0.3}, (0.55, 0.72), (0.95, 1.0)),
 ])  # fmt: skip
 def test_shocks_that_the_treated_share_are_allowed_for(options, units, shared):
-    """The commonest failure of difference-in-differences. 1,500 panels of 25 and 25 units, 20 and 10 periods."""
-    panels, treated = simulate(np.random.default_rng(5), 1500, 30, 25, 25, **options), np.arange(50) < 25
+    """The commonest failure of difference-in-differences. 1,000 panels of 25 and 25 units, 20 and 10 periods."""
+    panels, treated = simulate(np.random.default_rng(5), 1000, 30, 25, 25, **options), np.arange(50) < 25
     assert units[0] < covered(sc.did_interval(panels, treated, 20)[:4]) < units[1]
     assert shared[0] < covered(sc.shared_did_interval(panels, treated, 20)) <= shared[1]
 
@@ -531,7 +531,7 @@ def test_waves_with_shocks_of_their_own_are_covered():
 
 
 def test_one_treated_unit_is_covered_by_placebos_where_units_are_alike():
-    panels = simulate(np.random.default_rng(1), 150, 14, 1, 12, persistence=0.5)
+    panels = simulate(np.random.default_rng(1), 120, 14, 1, 12, persistence=0.5)
     for method in ("did", "shifted", "sdid"):
         held = []
         for Y in panels:
