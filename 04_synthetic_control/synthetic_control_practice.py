@@ -99,7 +99,7 @@ print(result.method)
 # %%
 show(result.figure(), "practice",
      f"{COLUMNS['outcome']} of the treated units by {COLUMNS['period']} against their comparison; the "
-     f"difference is near zero before the launch and {result.estimate:.3g} on average after it.")  # fmt: skip
+     f"difference is near zero before the launch and averages {result.estimate:.3g} after.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. Left: the treated series and its blend of donors; a constant distance between them is allowed. Right: the
