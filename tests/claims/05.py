@@ -13,6 +13,7 @@ W = World()
 ROWS = run.ledger(next(ROOT.glob("05_*/*_demo.ipynb")))
 CUT = stats.norm.pdf(1) / stats.norm.cdf(1)  # minus the mean of a standard normal variable cut off at 1
 WAVES = load_logs()[["workspace_id", "wave"]]
+LOTTERIES = math.comb(4, 2)  # two of four workspaces
 STORY, DESIGN, LOGIC = "the story of the notebook", "how the notebook is built", "follows from the definition"
 EXERCISE, QUIZ = "the exercise, in its own words", "the quiz"
 
@@ -145,7 +146,7 @@ CLAIMS = [
           when="0.92 < table.loc['spillover: CR1, t', 8] < table.loc['spillover: CR1, t, own factor', 8] < 0.95 and (abs(table.loc['spillover: within'] - 0.95) < 3 * mcse).all()"),
     Claim("Tests keep their 5 %, the coins with 8 workspaces not quite", when="table.loc['false alarms, lottery'].max() < 0.05 + 3 * mcse and "
           "0.05 + 3 * mcse < table.loc['false alarms, coins', 8] < 0.07 and table.loc['false alarms, coins'].drop(8).max() < 0.05 + 3 * mcse and 5 == 100 * 0.05"),
-    Claim("With 4 they never reject: there are {math.comb(4, 2)} lotteries, each as extreme as its mirror image, so no p is below 2/6 (2/16 for coins)",
+    Claim("With 4 they never reject: there are {LOTTERIES} lotteries, each as extreme as its mirror image, so no p is below 2/6 (2/16 for coins)",
           when="table.loc['false alarms, lottery', 4] == table.loc['false alarms, coins', 4] == 0 and 2 / 6 > 0.05 and 16 == 2**4"),
     Fixed('"Exact" does not mean exactly 5 %; it means at most', why="the definition of an exact test"),
     Claim("the t interval finds the {EFFECT:.2f} in a third of the experiments", when="about(table.loc['power of the means', 4], 1 / 3, 0.05)"),
