@@ -56,6 +56,7 @@ METHODS = ("aipw", "ipw", "matching")
 PRIOR = 0.16  # of penalised fits: one over the variance of a normal prior with standard deviation 2.5 (Gelman 2008)
 KINDS = 2_000_000  # at most so many kinds of rows,
 ENTRIES = 50_000_000  # and so many entries in their matrix of regressors; a longer log is coarsened or sampled
+FOLDS, ROWS_TO_FOLD = 5, 20  # cross-fitting by default, where the smaller arm has so many rows for each column
 BINS = 40  # a number is cut automatically only where this many bins can be had
 BLOCK = 65_536  # kinds at a time in products of matrices
 
@@ -146,6 +147,8 @@ class Means:
     control: float
     covariance: np.ndarray
     influence: np.ndarray = None  # squared influence of each kind on the estimate, where it is known
+    score: np.ndarray = None  # of each kind, from a model that was not fitted to it, where the fit is in folds
+    reach: float = 0.0  # of outcome models beyond the rows they were fitted to: what that adds to the variance, roughly
 
     @property
     def estimate(self):
@@ -181,8 +184,9 @@ def _stacked(X, d, n, y, yy, parts):
 
     The mean of arm j is sum(H m + W (Y - m)) / sum(H), W = 0 outside the arm. parts: one for each fold, a dict with
     test, train (kinds,) booleans (the models of the fold were fitted to `train`), e (kinds,), bread (p, p): inverse
-    information of the score, prior (p,): the gradient of its penalty at the fit, and arms: for 1 and 0 (H, dH, W, dW, m,
-    inverse of the outcome model's X'X in the arm or None). Slopes dH, dW are with respect to the log-odds of e.
+    information of the score, and arms: for 1 and 0 (H, dH, W, dW, m, inverse of the outcome model's X'X in the arm, or
+    None). Slopes dH, dW are with respect to the log-odds of e. Where models are fitted to the rows that they predict,
+    residuals are divided by one minus the row's leverage, as in HC3 (MacKinnon and White 1985).
     """
     means, constant, slope = {}, {}, {}
     for j in (1, 0):
@@ -197,17 +201,20 @@ def _stacked(X, d, n, y, yy, parts):
         for part in parts:
             H, dH, W, dW, m, inverse = part["arms"][j]
             t, train, e = part["test"], part["train"], part["e"]
-            a += np.where(t, (H - W) * m - mean * H, 0.0)
-            b += np.where(t, W, 0.0)
+            own = train[t].any()
+            by_leverage = _hc3(X, part["bread"], e * (1 - e)) if own else 1.0
             # through the score: its coefficients move by the inverse information times x (d - e) of each row trained on
             pull = np.where(t, n * (dH * (m - mean) - dW * m) + dW * y, 0.0) @ X
-            by_score = X @ (part["bread"] @ pull)
-            a += np.where(train, (d - e) * by_score, 0.0)
-            if inverse is not None:  # and through the outcome model
-                pull = np.where(t, n * (H - W), 0.0) @ X
-                by_model = np.where(train & (d == j), X @ (inverse @ pull), 0.0)
-                a -= by_model * m
-                b += by_model
+            by_score = np.where(train, (d - e) * (X @ (part["bread"] @ pull)), 0.0) * by_leverage
+            if inverse is None:  # weighting: a mean of outcomes
+                a += by_score - np.where(t, W * mean, 0.0) * by_leverage
+                b += np.where(t, W, 0.0) * by_leverage
+                continue
+            pull = np.where(t, n * (H - W), 0.0) @ X  # and through the outcome model
+            residual = np.where(t, W, 0.0) + np.where(train & (d == j), X @ (inverse @ pull), 0.0)
+            residual = residual * (_hc3(X, inverse, d == j) if own else 1.0)
+            a += np.where(t, H * (m - mean), 0.0) + by_score - residual * m
+            b += residual
         means[j], constant[j], slope[j] = mean, a / bottom, b / bottom
 
     def product(i, j):
@@ -218,6 +225,12 @@ def _stacked(X, d, n, y, yy, parts):
     v11, v10, v00 = (float(np.sum(p)) for p in both)
     covariance = np.array([[v11, v10], [v10, v00]])
     return Means(float(means[1]), float(means[0]), covariance, both[0] + both[2] - 2 * both[1])
+
+
+def _hc3(X, inverse, w):
+    """1 / (1 - leverage) of each kind, at most 10: one row that a fit must pass through cannot tell of its own error."""
+    leverage = np.einsum("kp,kp->k", X @ inverse, X) * w
+    return 1 / (1 - np.minimum(leverage, 0.9))
 
 
 def _score_part(X, d, n, train, prior=0.0, start=None):
@@ -278,7 +291,19 @@ def aipw(X, d, n, y, yy, target="ATE", *, fold=None, prior=0.0):
         part["arms"] = {j: (H, dH, w * (d == j), s * (d == j), *outcome_model(X, n * train * (d == j), y * train * (d == j)))
                         for j, w, s in ((1, w1, s1), (0, w0, s0))}  # fmt: skip
         parts.append(part)
-    return _stacked(X, d, n, y, yy, parts)
+    means = _stacked(X, d, n, y, yy, parts)
+    if fold is not None:
+        means.score = sum(np.where(part["test"], part["e"], 0.0) for part in parts)
+        for j in (1, 0):
+            added = base = 0.0
+            for part in parts:
+                H, _, W, _, _, inverse = part["arms"][j]
+                t = part["test"]
+                leverage = np.einsum("kp,kp->k", X[t] @ inverse, X[t])
+                added += np.sum((n * (H - W) ** 2)[t] * leverage)
+                base += np.sum((n * W**2)[t])
+            means.reach = max(means.reach, float(added / base))
+    return means
 
 
 # ---- matching on the score, tied ones averaged
@@ -669,19 +694,16 @@ def _number(c, z, rows, sums):
     here = ~missing & (rows > 0)
     if not here.any():
         return None, [*problems, _constant(c.name)]
-    if sums is None:
-        x, x2 = z, None
-    else:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x, x2 = sums[0] / rows, sums[1] / rows
+    known = ~missing if sums is None else here
+    x, x2 = (z, z**2) if sums is None else (s / np.maximum(rows, 1) for s in sums)
     mean = np.average(x[here], weights=rows[here])
-    x = np.where(here, x - mean, 0.0)  # where it is missing, or no outcome is known: at the mean
-    second = x**2 if x2 is None else np.where(here, x2 - 2 * mean * (x + mean) + mean**2, 0.0)
-    sd = math.sqrt(np.average(second[here], weights=rows[here]))
+    x = np.where(known, x - mean, 0.0)  # at the mean where it is missing
+    second = x**2 if sums is None else np.where(known, x2 - 2 * mean * (x + mean) + mean**2, 0.0)
+    sd = math.sqrt(max(np.average(second[here], weights=rows[here]), 0.0))
     if not sd > 1e-12 * max(abs(mean + c.centre), 1e-300):
         sd = 0.0
     x, second = (x / sd, second / sd**2) if sd else (x, second)
-    second = np.where(here, second, 1.0)
+    second = np.where(known, second, 1.0)
     values = np.unique(z[here])
     indicator = [(f"{c.name}: {MISSING}", missing * 1.0)] if (missing & (rows > 0)).any() else []
     main = ([(c.name, x)] if sd else []) + indicator
@@ -691,12 +713,12 @@ def _number(c, z, rows, sums):
     levels = [(f"{c.name} = {value:g}", (z == value) * 1.0) for value in values] if few and len(values) > 2 else []
     square = (f"{c.name} squared", second) if len(values) > 2 else None
     if few:
-        code, labels = np.searchsorted(values, np.where(here, z, values[0])), [f"{value:g}" for value in values]
+        code, labels = np.searchsorted(values, np.where(here, z, values[0])).clip(max=len(values) - 1), [f"{value:g}" for value in values]
     else:
         order = np.argsort(z[here], kind="stable")
         reached = np.cumsum(rows[here][order])
         cuts = np.unique(z[here][order][np.searchsorted(reached, reached[-1] * np.arange(1, 5) / 5)])
-        code = np.searchsorted(cuts, np.where(here, z, cuts[0]), side="right")
+        code = np.searchsorted(cuts, np.where(missing, cuts[0], z), side="right")
         shown = [c.edges[int(cut) - 1] if c.edges and cut >= 1 else cut for cut in cuts]
         labels = [f"below {shown[0]:.4g}", *(f"from {cut:.4g}" for cut in shown)]
     if missing.any():
@@ -718,7 +740,7 @@ def _independent(gram):
 
 def _one_armed(made, d, n, target):
     """Kinds to keep, and findings: levels in which everybody or nobody is treated have nobody to compare with."""
-    keep, gone, problems = n > 0, {}, []
+    keep, gone, problems = np.ones(len(n), bool), {}, []
     goal = {"ATE": n, "ATT": n * d, "ATU": n * (1 - d), "overlap": n}[target]
     while True:
         before = keep.sum()
@@ -769,6 +791,12 @@ def _cells(table, covariates):
 
 def _folds(table, cells, X, n, d, by_user, folds):
     """(fold of each kind or None, why not). By user where the query made folds; else by the covariates."""
+    few = min(n @ d, n @ (1 - d))
+    if folds is None and few < ROWS_TO_FOLD * X.shape[1]:
+        return None, f"the smaller arm has fewer than {ROWS_TO_FOLD} rows for each column of the models"
+    if folds == 1:
+        return None, ""
+    folds = folds or FOLDS
     if by_user:
         return table["fold"].to_numpy(), ""
     # Rows of the same covariates are in one fold. That will do where every level is spread over many kinds of rows.
@@ -847,7 +875,7 @@ def _kinds(aggregate, covariates, design, by_user):
     problems += more
     X, names, owners = X[:, columns], [names[c] for c in columns], [owners[c] for c in columns]
     fold, why = None, ""
-    if design["method"] == "aipw" and design["folds"] > 1:
+    if design["method"] == "aipw":
         fold, why = _folds(table, cells, X, n, d, by_user, design["folds"])
     features = [(name, v, entry["covariate"]) for entry in made for name, v in entry["features"]]
     kinds = Kinds(X, names, owners, d, n, y, yy, lost, fold, np.column_stack([v for _, v, _ in features] or [0 * n]),
@@ -915,10 +943,10 @@ def _weights_of(kinds, e, target, method):
 
 def _overlap(kinds, e, w, target):
     """DataFrame with a row for each arm: rows, effective, largest share of one row, and quantiles of the scores."""
-    goal = {"ATE": kinds.n, "overlap": kinds.n, "ATT": kinds.n * kinds.d, "ATU": kinds.n * (1 - kinds.d)}[target].sum()
-    found = []
+    tilt = _tilt(e, kinds.d, target)[0]
+    goal, found = effective_size(tilt, kinds.n), []  # rows that the answer is about
     for j, name in ((1, "treated"), (0, "untreated")):
-        own = kinds.d == j
+        own = (kinds.d == j) & (kinds.n > 0)
         n, v, s = kinds.n[own], w[own], e[own]
         order = np.argsort(s)
         reached = np.cumsum(n[order]) / n.sum()
@@ -929,7 +957,7 @@ def _overlap(kinds, e, w, target):
     return pd.DataFrame(found, columns=columns)
 
 
-def _overlap_problems(table, accept, target):
+def _overlap_problems(table, accept, target, by=""):
     found = []
     for row in table.itertuples():
         share = row.effective / row.at_best
@@ -939,7 +967,7 @@ def _overlap_problems(table, accept, target):
         do = ("Few rows decide. Choose target='overlap', or 'ATT', or leave out kinds of rows that nobody on the other side "
               "resembles, and say so." if target != "overlap" else "Too few rows could be either.")  # fmt: skip
         found.append(say(f"weak overlap: {row.rows:,.0f} {row.arm} rows are worth {row.effective:,.0f}, and one holds "
-                         f"{row.largest_share:.1%} of the weight", place=f"{row.arm}, {target}",
+                         f"{row.largest_share:.1%} of the weight", place=f"{row.arm}, {target}{by}",
                          severity=FATAL if fatal else WARNING, what_to_do=do))  # fmt: skip
     return found
 
@@ -1060,7 +1088,7 @@ def _check_columns(columns):
     return names
 
 
-def _design(names, target="ATE", method="aipw", categories=(), squares=True, interactions=(), cuts=None, folds=5,
+def _design(names, target="ATE", method="aipw", categories=(), squares=True, interactions=(), cuts=None, folds=None,
             level=0.95, accept=()):  # fmt: skip
     """The analyst's decisions, checked; raises ValueError in one line."""
     own_logs.check_choice("target", target, TARGETS)
@@ -1089,7 +1117,7 @@ def _design(names, target="ATE", method="aipw", categories=(), squares=True, int
             raise ValueError(f"cuts: {name!r} is a category, and only numbers are cut")
     return {"target": target, "method": method, "categories": tuple(categories), "squares": squares,
             "interactions": interactions, "cuts": cuts,
-            "folds": own_logs.check_number("folds", folds, at_least=1, below=33, whole=True),
+            "folds": None if folds is None else own_logs.check_number("folds", folds, at_least=1, below=33, whole=True),
             "level": own_logs.check_number("level", level, above=0, below=1), "accept": tuple(accept)}  # fmt: skip
 
 
@@ -1161,8 +1189,11 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
         outcome = f"({outcome}) - {own_logs.literal(own_logs.check_number('outcome_offset', outcome_offset))}"
     block = {"treated": own_logs.yes_no(columns["treated"], None, treated_value, control_value), "outcome": outcome,
              "who": own_logs.text(columns["user"]) if columns.get("user") else None}  # fmt: skip
-    folds = design["folds"] if design["method"] == "aipw" else 1
-    return _queries(block, _declared(names, design), folds)
+    return _queries(block, _declared(names, design), _sql_folds(design))
+
+
+def _sql_folds(design):
+    return (FOLDS if design["folds"] is None else design["folds"]) if design["method"] == "aipw" else 1
 
 
 def _declared(names, design):
@@ -1183,7 +1214,8 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
     method: "aipw", "ipw" or "matching". categories: covariates whose numbers are names, such as codes of regions.
     squares: numbers enter the models with their squares. interactions: "all", or a list of pairs of covariates.
     cuts: {covariate: limits} for numbers that are to be cut into bins (a long log does it by itself where it must).
-    folds: of cross-fitting, 1 for none. level: of the interval. treated_value, control_value: the words for treated and
+    folds: of cross-fitting: None for 5 where that is stable (20 rows of the smaller arm for each column of the models, and
+    nobody far outside what the other folds saw), 1 for none. level: of the interval. treated_value, control_value: the words for treated and
     control. accept: ("overlap",) or ("balance",) turns such a finding from a refusal into a warning.
 
     Returns Adjustment. Raises UnfitLog, one line for each fatal problem; ValueError for arguments without sense.
@@ -1200,8 +1232,7 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
         if offset:
             block["outcome"] = f"({block['outcome']}) - {own_logs.literal(offset)}"
         covariates, source, notes = _fit_size(log, covariates, block, design)
-        folds = design["folds"] if design["method"] == "aipw" else 1
-        check, aggregate = (log.ask(query) for query in _queries(block, covariates, folds, source))
+        check, aggregate = (log.ask(query) for query in _queries(block, covariates, _sql_folds(design), source))
     return _answer(check, aggregate, columns, design, covariates, offset, notes)
 
 
@@ -1304,7 +1335,7 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
         found.append(say("no row has a treatment", rows=0, what_to_do="Look at the column of the treatment."))
     own_logs.refuse(own_logs.problem_table(found))
     try:
-        kinds, more = _kinds(aggregate, covariates, design, by_user=bool(columns.get("user")) and design["folds"] > 1)
+        kinds, more = _kinds(aggregate, covariates, design, bool(columns.get("user")))
     except UnfitLog as refusal:  # with what the check found, too
         problems = pd.concat([own_logs.problem_table(found), refusal.problems], ignore_index=True)
         raise UnfitLog(str(refusal), problems) from None
@@ -1316,7 +1347,14 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
     found += _overlap_problems(overlap, design["accept"], design["target"])
     found += _one_armed_pairs(kinds, e, design["target"], design["accept"]) + _balance_problems(table, design["accept"])
     own_logs.refuse(own_logs.problem_table(found))
-    means = _estimate(kinds, e, design["target"], design["method"], prior)
+    means, kinds.fold, kinds.why_not_folded = _estimate(kinds, e, design["target"], design, prior)
+    if means.score is not None:
+        held_out = _weights_of(kinds, means.score, design["target"], "aipw")
+        found += _overlap_problems(_overlap(kinds, means.score, held_out, design["target"]), design["accept"],
+                                   design["target"], " by held-out scores")  # fmt: skip
+        if means.reach > 0.1:
+            found.append(say("cross-fitting is unstable: some rows are far outside of what the other folds saw",
+                             severity=WARNING, what_to_do="Leave `folds` out, or give fewer covariates."))  # fmt: skip
     found += _outcome_problems(kinds, w, means, offset)
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
@@ -1334,7 +1372,7 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
                  f"{' for whom there is somebody to compare with' if left_out else ''} ({design['target']})",
         n={"rows": int(aggregate.rename(columns=str.lower)["rows_in_cell"].sum() + _no_treatment(check)),
            "used": int(kinds.n.sum()), "treated": int((kinds.n * kinds.d).sum()),
-           "control": int((kinds.n * (1 - kinds.d)).sum()), "kinds": len(kinds.n)},
+           "control": int((kinds.n * (1 - kinds.d)).sum()), "kinds": int((kinds.n > 0).sum())},
         problems=problems, table=aggregate, kinds=kinds, score=e, weights=w, means=means, columns=columns, design=design,
         offset=offset, prior=prior,
     )  # fmt: skip
@@ -1372,12 +1410,25 @@ def _score(kinds):
                               "with a weak penalty.")]  # fmt: skip
 
 
-def _estimate(kinds, e, target, method, prior):
+def _estimate(kinds, e, target, design, prior, method=None):
+    """(Means, fold, why not folded) by the design's method, or another. In folds only if that is stable, or was asked for."""
+    method = method or design["method"]
     if method == "matching":
-        return match(e, *kinds.arrays[1:], target)[0]
+        return match(e, *kinds.arrays[1:], target)[0], None, ""
     if method == "ipw":
-        return ipw(*kinds.arrays, target, prior=prior)
-    return aipw(*kinds.arrays, target, fold=kinds.fold, prior=prior)
+        return ipw(*kinds.arrays, target, prior=prior), None, ""
+    fold, why = kinds.fold, kinds.why_not_folded
+    if fold is not None and design["folds"] is None:
+        if min(kinds.n @ kinds.d, kinds.n @ (1 - kinds.d)) < ROWS_TO_FOLD * len(kinds.names):
+            fold, why = None, f"the smaller arm has fewer than {ROWS_TO_FOLD} rows for each column of the models"
+    if fold is not None:
+        means = aipw(*kinds.arrays, target, fold=fold, prior=prior)
+        weak = means.reach > 0.1 or _overlap_problems(
+            _overlap(kinds, means.score, _weights_of(kinds, means.score, target, "aipw"), target), (), target)
+        if design["folds"] is not None or not weak:
+            return means, fold, ""
+        why = "some rows are far outside of what the other folds saw"
+    return aipw(*kinds.arrays, target, prior=prior), None, why
 
 
 def _binary(kinds, offset):
@@ -1461,7 +1512,7 @@ class Adjustment(Result):
                 found += _one_armed_pairs(self.kinds, self.score, target, ())
                 fit = not any(severity == FATAL for _, _, _, severity, _ in found)
                 try:
-                    means = _estimate(self.kinds, self.score, target, method, self.prior)
+                    means = _estimate(self.kinds, self.score, target, self.design, self.prior, method)[0]
                 except ValueError:
                     continue
                 half = self._z() * means.error
@@ -1485,7 +1536,7 @@ class Adjustment(Result):
                 continue
             try:
                 e = scores(part.X, fit_propensity(part.X, part.d, part.n))
-                means = _estimate(part, e, self.design["target"], self.design["method"], 0.0)
+                means = _estimate(part, e, self.design["target"], self.design, 0.0)[0]
             except ValueError:
                 continue
             w = _weights_of(part, e, self.design["target"], self.design["method"])
@@ -1502,21 +1553,24 @@ class Adjustment(Result):
         the default is about this number, not about the ATE.
         """
         share = self.n["control"] / (self.n["control"] + self.n["treated"])
-        w = _weights_of(self.kinds, self.score, "ATU", self.design["method"])
+        method = self.design["method"]
+        w = _weights_of(self.kinds, self.score, "ATU", method)
         own_logs.refuse(own_logs.problem_table(_overlap_problems(_overlap(self.kinds, self.score, w, "ATU"),
                                                                  self.design["accept"], "ATU")))  # fmt: skip
-        means = _estimate(self.kinds, self.score, "ATU", self.design["method"], self.prior)
-        half = self._z() * means.error
+        means = _estimate(self.kinds, self.score, "ATU", self.design, self.prior)[0]
+        half = float(self._z() * means.error)
         return {"share": share, "effect": means.estimate, "gain": share * means.estimate,
                 "lo": share * (means.estimate - half), "hi": share * (means.estimate + half)}  # fmt: skip
 
     def missing_bounds(self, low=None, high=None):
         """(least, most) that the estimate could be if the missing outcomes were known, each between low and high.
 
-        By weighting, with the weights of the rows that have an outcome. low, high: default 0 and 1 where the outcome is
-        0 or 1. Outcomes missing in kinds of rows without any outcome are not counted.
+        By weighting, with the score of the rows that have an outcome. low, high: default 0 and 1 where the outcome is
+        0 or 1; give what is possible for other outcomes.
         """
-        if low is None and high is None and _binary(self.kinds, self.offset):
+        if low is None and high is None:
+            if not _binary(self.kinds, self.offset):
+                raise ValueError("missing_bounds: say between which two values an outcome must lie, low and high")
             low, high = 0.0, 1.0
         low, high = (own_logs.check_number(name, v) - self.offset for name, v in (("low", low), ("high", high)))
         k, found, target = self.kinds, [], self.design["target"]
@@ -1653,13 +1707,13 @@ class Adjustment(Result):
         """Differences of outcomes of pairs: each treated row and its nearest untreated one on the log-odds, without
         replacement, within 0.2 standard deviations (Austin 2011). None unless nearly all rows are of a kind of their own."""
         k = self.kinds
-        alike = k.n * (k.yy - k.y**2 / k.n) <= 1e-9 * np.maximum(k.n * k.yy, 1e-300)
-        alone = (k.n == 1) | ((k.n <= 50) & alike)
+        alike = k.n * k.yy - k.y**2 <= 1e-9 * np.maximum(k.n * k.yy, 1e-300)
+        alone = (k.n == 1) | ((k.n > 0) & (k.n <= 50) & alike)
         if any((k.n * alone * (k.d == j)).sum() < 0.9 * (k.n * (k.d == j)).sum() for j in (0, 1)) or k.n.sum() > 200_000:
             return None
         lp = special.logit(np.clip(self.score, 1e-15, 1 - 1e-15))
         repeat = np.rint(k.n * alone).astype(int)
-        at, y, d = (np.repeat(v, repeat) for v in (lp, k.y / k.n, k.d))
+        at, y, d = (np.repeat(v, repeat) for v in (lp, k.y / np.maximum(k.n, 1), k.d))
         order = np.lexsort((y, at))
         at, y, d = at[order], y[order], d[order]
         caliper = 0.2 * math.sqrt((at[d == 1].var() + at[d == 0].var()) / 2)
