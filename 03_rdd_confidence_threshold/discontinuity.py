@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import ndtr, ndtri
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
@@ -49,15 +50,16 @@ CELLS = 20_000  # beyond that, a continuous running variable is cut into about s
 
 
 def _powers(x, degree):
-    return x[..., None] ** np.arange(degree + 1)
+    return np.vander(x, degree + 1, increasing=True)
 
 
-def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0):
+def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0, derivative=0):
     """Jump at the cutoff by least squares within the bandwidth, one polynomial on each side, and its HC3 error.
 
     x: (cells,) distance from the cutoff. n, y, yy: (..., cells) rows, sum and sum of squares of the outcome; leading
     dimensions are datasets. Rows count equally, strictly inside the bandwidth; cells at most `hole` away are left out.
-    treated: (cells,) booleans, default x >= 0. Returns (jump, error), each (...): treated minus control.
+    treated: (cells,) booleans, default x >= 0. derivative: 1 for the jump of the slope (the derivative of the effect at
+    the cutoff: Dong and Lewbel 2015). Returns (jump, error), each (...): treated minus control.
     Formula: MacKinnon and White (1985); on rows it is statsmodels' OLS with cov_type="HC3".
     """
     treated = x >= 0 if treated is None else treated
@@ -73,29 +75,31 @@ def local_fit(x, n, y, yy, bandwidth, degree=1, *, treated=None, hole=0.0):
         beta = (bread @ (s @ X)[..., None])[..., 0]
         fit, leverage = beta @ X.T, bread.reshape(*m.shape[:-1], k * k) @ products.T
         squares = (q - 2 * fit * s + m * fit**2) / (1 - leverage) ** 2
-        first = bread[..., 0, :] @ X.T  # each row's weight in the end of this side's line
-        jump = jump + sign * beta[..., 0]
-        variance = variance + np.sum(first**2 * squares, axis=-1)
-    return jump, np.sqrt(variance)
+        weight = bread[..., derivative, :] @ X.T  # of each row in the end (or the slope) of this side's line
+        jump = jump + sign * beta[..., derivative]
+        variance = variance + np.sum(weight**2 * squares, axis=-1)
+    unit = math.factorial(derivative) / bandwidth**derivative
+    return jump * unit, np.sqrt(variance) * unit
 
 
-def bootstrap(x, y, bandwidth, degree=1, *, seed, draws=500, treated=None):
-    """Jumps (draws,) of `local_fit` on samples of the rows within the bandwidth, drawn with replacement.
+def bootstrap(x, y, degree=1, *, seed, draws=500, treated=None):
+    """Jumps (draws,) at the cutoff on samples of the rows, drawn with replacement.
 
-    x, y: (rows,) distance from the cutoff and an outcome of 0 and 1. A sample is how often each row was drawn, and rows
-    of the same x and y are alike: so all samples are counts per cell, and one call of `local_fit` fits them all. The
-    draws are those of `integers(0, n, size=n)`, one call a sample, from `default_rng(seed)`.
+    x, y: (rows,) distance from the cutoff, and an outcome of 0 and 1, of the rows within the bandwidth. A sample is how
+    often each row was drawn, and rows of the same x and y are alike: so all samples are counts per cell, and one call
+    of `local_fit` fits them all. The draws are those of `integers(0, n, size=n)`, one call a sample, from
+    `default_rng(seed)`.
     """
-    near = np.abs(x) < bandwidth
-    value, cell = np.unique(x[near], return_inverse=True)
-    side = value >= 0 if treated is None else np.isin(value, x[near][treated[near]])
-    key, n = (2 * cell + y[near]).astype(np.int32), len(cell)
+    value, cell = np.unique(x, return_inverse=True)
+    side = value >= 0 if treated is None else np.isin(value, np.asarray(x)[treated])
+    key, n = (2 * cell + np.asarray(y)).astype(np.int32), len(cell)
     rng, found = np.random.default_rng(seed), []
     for start in range(0, draws, 25):  # 25 samples at a time stay in the processor's cache
         rows = rng.integers(0, n, size=(min(25, draws - start), n), dtype=np.int32)
-        counts = np.array([np.bincount(key[row].astype(np.intp), minlength=2 * len(value)) for row in rows])
+        counts = np.array([np.bincount(key.take(row).astype(np.intp), minlength=2 * len(value)) for row in rows])
         failed, done = counts[:, ::2], counts[:, 1::2]
-        found.append(local_fit(value, failed + done, done, done, bandwidth, degree, treated=side)[0])
+        whole = 2 * np.abs(value).max()
+        found.append(local_fit(value, failed + done, done, done, whole, degree, treated=side)[0])
     return np.concatenate(found)
 
 
@@ -335,8 +339,8 @@ def _robust(sides, h, b, level):
         first_error = np.sqrt(W[1, 1])
         first_stage = (plain[1], better[1] / first_error if first_error > 0 else np.inf)
     error, robust_error = np.sqrt(s @ V @ s), np.sqrt(s @ W @ s)
-    half = stats.norm.ppf(0.5 + level / 2) * robust_error
-    p = 2 * stats.norm.sf(abs(corrected) / robust_error) if robust_error > 0 else float(corrected == 0)
+    half = ndtri(0.5 + level / 2) * robust_error
+    p = 2 * ndtr(-abs(corrected) / robust_error) if robust_error > 0 else float(corrected == 0)
     return RobustFit(float(estimate), float(error), float(corrected), float(robust_error), float(corrected - half),
                      float(corrected + half), float(p), float(h), float(b), (int(n0), int(n1)),
                      tuple(map(float, first_stage)))  # fmt: skip

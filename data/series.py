@@ -94,14 +94,15 @@ def as_published(text, value):
 def published(computed):
     """Compare computed values (a dict by id) with published_figures.csv of this notebook's folder.
 
-    Prints how many agree to the last published digit; returns the rows that do not (empty when all agree).
+    Prints how many agree to the last published digit, and displays those that do not.
     """
     ledger = pd.read_csv(folder() / "published_figures.csv", dtype=str, keep_default_na=False)
     ledger["here"] = [as_published(row.published, computed[row.id]) for row in ledger.itertuples()]
-    same = [float(a.rstrip("%")) == float(b.rstrip("%")) if _is_number(a) and _is_number(b) else a == b
-            for a, b in zip(ledger["here"], ledger["published"], strict=True)]  # fmt: skip
-    print(f"{sum(same)} of {len(ledger)} published numbers reproduced")
-    return ledger.loc[~np.array(same), ["quantity", "published", "here", "verdict", "note"]]
+    same = np.array([float(a.rstrip("%")) == float(b.rstrip("%")) if _is_number(a) and _is_number(b) else a == b
+                     for a, b in zip(ledger["here"], ledger["published"], strict=True)])  # fmt: skip
+    print(f"{same.sum()} of {len(ledger)} published numbers reproduced")
+    if not same.all():
+        display(ledger.loc[~same, ["quantity", "published", "here", "verdict", "note"]])
 
 
 def _is_number(text):
@@ -118,9 +119,10 @@ def coverage(lo, hi, truth):
 
 
 def study_table(rows, truth):
-    """Monte Carlo table from {name: (estimates, lo, hi)}, each (datasets,): mean, SD, coverage and its error."""
+    """Monte Carlo table from {name: (estimates, lo, hi)}, each (datasets,): mean, SD, coverage
+    and its Monte Carlo error."""
     table = {}
     for name, (estimates, lo, hi) in rows.items():
         held, error = coverage(lo, hi, truth)
-        table[name] = {"mean": estimates.mean(), "SD": estimates.std(ddof=1), "coverage": held, "± ": error}
+        table[name] = {"mean": estimates.mean(), "SD": estimates.std(ddof=1), "coverage": held, "±": error}
     return pd.DataFrame(table).T

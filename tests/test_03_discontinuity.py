@@ -59,6 +59,8 @@ def test_local_fit_is_statsmodels_hc3(degree, hole):
     X = np.column_stack([distance**k * side for k in range(degree + 1) for side in (np.ones(len(right)), right)])
     fit = sm.OLS(frame["y"][near].to_numpy(), X[near]).fit(cov_type="HC3")
     np.testing.assert_allclose([jump, error], [fit.params[1], fit.bse[1]], rtol=1e-9)
+    slope, error = rd.local_fit(x, n, y, yy, 0.15, degree, hole=hole, derivative=1)
+    np.testing.assert_allclose([slope, error], [fit.params[3], fit.bse[3]], rtol=1e-7)
 
 
 def test_local_fit_takes_many_datasets_at_once():
