@@ -88,7 +88,7 @@ def fit_propensity(X, d, n, *, prior=0.0, start=None):
 
     def value(beta):
         lp = beta @ X.T
-        return lp, np.sum(n * (d * lp - np.logaddexp(0, lp)), axis=-1) - penalty @ np.moveaxis(beta**2, -1, 0) / 2
+        return lp, np.sum(n * (d * lp - np.logaddexp(0, lp)), axis=-1) - beta**2 @ penalty / 2
 
     lp, height = value(beta)
     for _ in range(60):
@@ -715,9 +715,7 @@ def _number(c, z, rows, sums):
     if few:
         code, labels = np.searchsorted(values, np.where(here, z, values[0])).clip(max=len(values) - 1), [f"{value:g}" for value in values]
     else:
-        order = np.argsort(z[here], kind="stable")
-        reached = np.cumsum(rows[here][order])
-        cuts = np.unique(z[here][order][np.searchsorted(reached, reached[-1] * np.arange(1, 5) / 5)])
+        cuts = np.unique(_quantiles(z[here], rows[here], np.arange(1, 5) / 5))
         code = np.searchsorted(cuts, np.where(missing, cuts[0], z), side="right")
         shown = [c.edges[int(cut) - 1] if c.edges and cut >= 1 else cut for cut in cuts]
         labels = [f"below {shown[0]:.4g}", *(f"from {cut:.4g}" for cut in shown)]
@@ -725,6 +723,13 @@ def _number(c, z, rows, sums):
         code, labels = np.where(missing, len(labels), code), [*labels, MISSING]
     return {"main": main, "features": main + levels, "square": square, "code": code, "labels": labels,
             "exact": few and len(values) == 2, "x": x}, problems  # fmt: skip
+
+
+def _quantiles(z, rows, shares):
+    """Values of z that these shares of the rows reach."""
+    order = np.argsort(z, kind="stable")
+    reached = np.cumsum(rows[order])
+    return z[order][np.searchsorted(reached, reached[-1] * shares)]
 
 
 def _independent(gram):
@@ -1030,6 +1035,13 @@ def _one_armed_pairs(kinds, e, target, accept):
     groups, owner = [], []
     for name in names:
         code, labels = kinds.codes[name]
+        if kinds.values[name].dtype == float and any(label.startswith("from ") for label in labels):  # tenths of a number
+            z = kinds.values[name]
+            here = ~np.isnan(z)
+            cuts = np.unique(_quantiles(z[here], kinds.n[here], np.arange(1, 10) / 10))
+            code, labels = np.searchsorted(cuts, np.where(here, z, -np.inf), side="right"), ["lowest tenth", *(
+                f"tenth {j}" for j in range(2, len(cuts) + 1)), "highest tenth"]  # fmt: skip
+            code = np.where(here, code, -1)
         if len(labels) <= 30:
             groups += [(name, label, (code[take] == j) * 1.0) for j, label in enumerate(labels)]
             owner += [name] * len(labels)
@@ -1358,7 +1370,8 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
     found += _outcome_problems(kinds, w, means, offset)
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
-    if not means.error > 0:
+    spread = kinds.yy.sum() - kinds.y.sum() ** 2 / kinds.n.sum()
+    if not means.error**2 > 1e-16 * spread / kinds.n.sum() ** 2:
         own_logs.refuse(own_logs.problem_table([*found, say("the outcome does not vary within the arms",
                                                             what_to_do="There is nothing to make an interval of.")]))  # fmt: skip
     half = stats.norm.ppf(0.5 + design["level"] / 2) * means.error
@@ -1650,9 +1663,7 @@ class Adjustment(Result):
         ratio, nearer, how = self._risk_ratio()
         if np.isfinite(ratio):
             rows.append(("E-value", e_value(ratio), e_value(nearer), how))
-        gamma, how = self._gamma()
-        if gamma is not None:
-            rows.append(("Rosenbaum's Gamma", np.nan, gamma, how))
+        rows.append(("Rosenbaum's Gamma", np.nan, *self._gamma()))
         return pd.DataFrame(rows, columns=["measure", "estimate", "limit", "how"])
 
     def _risk_ratio(self):
@@ -1674,7 +1685,7 @@ class Adjustment(Result):
         return ratio, nearer, how
 
     def _gamma(self):
-        """(Gamma, how it was computed), or (None, why not)."""
+        """(Gamma, how it was computed), or (nan, why not)."""
         k, flip = self.kinds, self.estimate < 0
         if _binary(k, self.offset):
             stratum = self._strata()
@@ -1685,7 +1696,7 @@ class Adjustment(Result):
             return gamma, f"{stratum.max() + 1} strata of the score, worst case, one-sided p {(1 - self.level) / 2:.3g}"
         differences = self._pairs()
         if differences is None:
-            return None, "rows of one kind cannot be told apart"
+            return np.nan, "needs pairs, and outcomes of rows with the same covariates are known as sums only"
         gamma = gamma_pairs(-differences if flip else differences, alpha=(1 - self.level) / 2)
         return gamma, f"{len(differences):,} pairs matched on the score, worst case, one-sided p {(1 - self.level) / 2:.3g}"
 

