@@ -682,7 +682,8 @@ def _category(c, z, rows):
     reference = int(np.argmax(size))
     each = [(f"{c.name}: {label}", (code == j) * 1.0) for j, label in enumerate(labels) if size[j] > 0]
     main = [pair for j, pair in zip(np.flatnonzero(size > 0), each, strict=True) if j != reference]
-    return {"main": main, "features": each, "square": None, "code": code, "labels": labels, "exact": True}, problems
+    features = each if len(each) > 2 else main  # of two levels, one says it all
+    return {"main": main, "features": features, "square": None, "code": code, "labels": labels, "exact": True}, problems
 
 
 def _number(c, z, rows, sums):
@@ -956,7 +957,7 @@ def _overlap(kinds, e, w, target):
         order = np.argsort(s)
         reached = np.cumsum(n[order]) / n.sum()
         low, mid, high = (s[order][np.searchsorted(reached, q).clip(max=len(s) - 1)] for q in (0.01, 0.5, 0.99))
-        found.append((name, n.sum(), effective_size(v, n), v.max() / (v * n).sum(), min(n.sum(), goal), s.min(), low, mid,
+        found.append((name, int(n.sum()), effective_size(v, n), v.max() / (v * n).sum(), min(n.sum(), goal), s.min(), low, mid,
                       high, s.max()))  # fmt: skip
     columns = ["arm", "rows", "effective", "largest_share", "at_best", "min", "1%", "median", "99%", "max"]
     return pd.DataFrame(found, columns=columns)
@@ -1374,7 +1375,8 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
     if not means.error**2 > 1e-16 * spread / kinds.n.sum() ** 2:
         own_logs.refuse(own_logs.problem_table([*found, say("the outcome does not vary within the arms",
                                                             what_to_do="There is nothing to make an interval of.")]))  # fmt: skip
-    half = stats.norm.ppf(0.5 + design["level"] / 2) * means.error
+    half = float(stats.norm.ppf(0.5 + design["level"] / 2) * means.error)
+    design = design | {"categories": tuple(c.name for c in covariates if c.kind == "category")}
     whom = {"ATE": "all rows", "ATT": "the treated rows", "ATU": "the untreated rows",
             "overlap": "rows that might have been treated or not (overlap weights)"}[design["target"]]  # fmt: skip
     left_out = problems["problem"].str.startswith("no overlap").any()
