@@ -572,7 +572,7 @@ class Kinds:
 
     X (kinds, p): regressors, constant first, with their names and owners (the covariates each is made of). d, n, y, yy,
     lost (kinds,): treated, rows with an outcome, sums, rows without one. fold: (kinds,) numbers or None. F (kinds, q):
-    features for the balance table, with feature_names and feature_owners. codes: {covariate: (code (kinds,), labels)}
+    features for the balance table, with their names, owners and kinds. codes: {covariate: (code (kinds,), labels)}
     of the groups that a person would look at: levels, or fifths of a number. values: {covariate: (kinds,) values}.
     """
 
@@ -588,6 +588,7 @@ class Kinds:
     F: np.ndarray
     feature_names: list
     feature_owners: list
+    feature_kinds: list
     codes: dict
     values: dict
     why_not_folded: str = ""
@@ -603,7 +604,7 @@ class Kinds:
         columns = _independent(_gram(X, self.n[keep]))
         return Kinds(X[:, columns], [self.names[c] for c in columns], [self.owners[c] for c in columns],
                      *(v[keep] for v in (self.d, self.n, self.y, self.yy, self.lost)),
-                     None if self.fold is None else self.fold[keep], F, self.feature_names, self.feature_owners,
+                     None if self.fold is None else self.fold[keep], F, self.feature_names, self.feature_owners, self.feature_kinds,
                      {name: (code[keep], labels) for name, (code, labels) in self.codes.items()},
                      {name: value[keep] for name, value in self.values.items()}, self.why_not_folded)  # fmt: skip
 
@@ -632,8 +633,9 @@ def _merged(aggregate, covariates):
 def _columns_of(table, covariates, rows):
     """What each covariate is made into, and findings: (list of dicts, problems). rows: (kinds,) rows with an outcome.
 
-    A dict has: covariate, main: [(name, values)] for the model, features: [(name, values)] for the balance table,
-    square: (name, values) or None, code and labels: groups, linear: bool, exact: groups are levels that need both arms.
+    A dict has: covariate, main: [(name, values, kind)] for the model, features: the same for the balance table, square:
+    (name, values, kind) or None, code and labels: groups, exact: whether the groups are levels that need both arms.
+    A kind is number, category, missing (an indicator), level (a value of a number of few values), or square.
     """
     made, problems = [], []
     for k, c in enumerate(covariates, start=1):
@@ -680,8 +682,8 @@ def _category(c, z, rows):
     if (size > 0).sum() < 2:
         return None, [*problems, _constant(c.name)]
     reference = int(np.argmax(size))
-    each = [(f"{c.name}: {label}", (code == j) * 1.0) for j, label in enumerate(labels) if size[j] > 0]
-    main = [pair for j, pair in zip(np.flatnonzero(size > 0), each, strict=True) if j != reference]
+    each = [(f"{c.name}: {label}", (code == j) * 1.0, "category") for j, label in enumerate(labels) if size[j] > 0]
+    main = [entry for j, entry in zip(np.flatnonzero(size > 0), each, strict=True) if j != reference]
     features = each if len(each) > 2 else main  # of two levels, one says it all
     return {"main": main, "features": features, "square": None, "code": code, "labels": labels, "exact": True}, problems
 
@@ -706,15 +708,18 @@ def _number(c, z, rows, sums):
     x, second = (x / sd, second / sd**2) if sd else (x, second)
     second = np.where(known, second, 1.0)
     values = np.unique(z[here])
-    indicator = [(f"{c.name}: {MISSING}", missing * 1.0)] if (missing & (rows > 0)).any() else []
-    main = ([(c.name, x)] if sd else []) + indicator
+    indicator = [(f"{c.name}: {MISSING}", missing * 1.0, "missing")] if (missing & (rows > 0)).any() else []
+    main = ([(c.name, x, "number")] if sd else []) + indicator
     if not main:
         return None, [*problems, _constant(c.name)]
     few = sums is None and len(values) <= 10
-    levels = [(f"{c.name} = {value:g}", (z == value) * 1.0) for value in values] if few and len(values) > 2 else []
-    square = (f"{c.name} squared", second) if len(values) > 2 else None
+    levels = [(f"{c.name} = {value:g}", (z == value) * 1.0, "level") for value in values] if few and len(values) > 2 else []
+    square = (f"{c.name} squared", second, "square") if len(values) > 2 else None
     if few:
-        code, labels = np.searchsorted(values, np.where(here, z, values[0])).clip(max=len(values) - 1), [f"{value:g}" for value in values]
+        code, labels = (
+            np.searchsorted(values, np.where(here, z, values[0])).clip(max=len(values) - 1),
+            [f"{value:g}" for value in values],
+        )
     else:
         cuts = np.unique(_quantiles(z[here], rows[here], np.arange(1, 5) / 5))
         code = np.searchsorted(cuts, np.where(missing, cuts[0], z), side="right")
@@ -810,7 +815,7 @@ def _folds(table, cells, X, n, d, by_user, folds):
     rows = np.bincount(code, n)
     first = np.zeros(len(rows), int)
     first[code] = np.arange(len(code))
-    dummies = np.flatnonzero([set(np.unique(column)) <= {0.0, 1.0} for column in X.T])
+    dummies = np.flatnonzero([((column == 0) | (column == 1)).all() for column in X.T])
     for j in dummies:
         inside = rows * X[first, j]
         want = 10 * X.shape[1] if j == 0 else 20
@@ -826,7 +831,7 @@ def _kinds(aggregate, covariates, design, by_user):
     for k, c in enumerate(covariates, start=1):
         wrong = table[f"z{k}_wrong"].sum() if c.edges else 0
         if c.kind == "number" and not c.edges:
-            wrong = table.loc[np.isinf(table[f"z{k}"]) | (table[f"z{k}"].abs() > 1e300), "rows_in_cell"].sum()
+            wrong = table.loc[table[f"z{k}"].abs() > 1e150, "rows_in_cell"].sum()
         if wrong:
             problems.append(say(f"covariate {c.name} is not a finite number", rows=wrong,
                                 what_to_do=f"Repair them; if it is a category, categories=[{c.name!r}]."))  # fmt: skip
@@ -837,6 +842,9 @@ def _kinds(aggregate, covariates, design, by_user):
                                 "the treatment, at treated_value and at the WHERE."))  # fmt: skip
     own_logs.refuse(own_logs.problem_table(problems))
     total = n.sum()
+    if not np.isfinite(yy.sum()):
+        own_logs.refuse(own_logs.problem_table([say("the outcome is too large to be squared", what_to_do="Give it in "
+                                                    "another unit, or look for errors.")]))  # fmt: skip
     if yy.sum() - y.sum() ** 2 / total <= 1e-12 * max(yy.sum(), 1e-300):
         own_logs.refuse(own_logs.problem_table([say("the outcome does not vary", what_to_do="There is nothing to "
                                                     "estimate from.")]))  # fmt: skip
@@ -849,53 +857,58 @@ def _kinds(aggregate, covariates, design, by_user):
     problems += found + more
     own_logs.refuse(own_logs.problem_table(problems))
     cells = _cells(table, covariates)[keep]
-    lost = (all_rows - n)
+    lost = all_rows - n
     missing = _missing_outcomes(d, n, lost)
     table, d, n, y, yy, lost = table[keep].reset_index(drop=True), d[keep], n[keep], y[keep], yy[keep], lost[keep]
-    names, owners, columns = ["constant"], [()], [np.ones(len(n))]
-    by_name = {}
+    by_name = {entry["covariate"]: entry for entry in made}
     for entry in made:
-        entry["main"] = [(name, v[keep]) for name, v in entry["main"]]
-        entry["features"] = [(name, v[keep]) for name, v in entry["features"]]
+        for part in ("main", "features"):
+            entry[part] = [(name, v[keep], kind) for name, v, kind in entry[part]]
         entry["code"] = entry["code"][keep]
-        by_name[entry["covariate"]] = entry
-        extra = [(entry["square"][0], entry["square"][1][keep])] if entry["square"] and design["squares"] else []
-        for name, v in entry["main"] + extra:
-            names.append(name)
-            owners.append((entry["covariate"],))
-            columns.append(v)
-    for a, b in _pairs(design["interactions"], [c.name for c in covariates]):
-        if a in by_name and b in by_name:
-            for name, v in by_name[a]["main"]:
-                for other, w in by_name[b]["main"]:
-                    if not (name.endswith(MISSING) or other.endswith(MISSING)):
-                        names.append(f"{name} x {other}")
-                        owners.append((a, b))
-                        columns.append(v * w)
+    pairs = [(a, b) for a, b in _pairs(design["interactions"], [c.name for c in covariates]) if a in by_name and b in by_name]
+    planned = sum(len(by_name[a]["main"]) * len(by_name[b]["main"]) for a, b in pairs)
+    few = min((n * d).sum(), (n * (1 - d)).sum())
+    if planned > few:
+        problems.append(_too_few(planned, few))
+        own_logs.refuse(own_logs.problem_table(problems))
+    terms = [("constant", (), np.ones(len(n)), "constant")]
+    for entry in made:
+        name, v, kind = entry["square"] or (None, None, None)
+        extra = [(name, v[keep], kind)] if entry["square"] and design["squares"] else []
+        terms += [(name, (entry["covariate"],), v, kind) for name, v, kind in entry["main"] + extra]
+    for a, b in pairs:
+        terms += [(f"{name} x {other}", (a, b), v * w, "pair") for name, v, kind in by_name[a]["main"]
+                  for other, w, kind2 in by_name[b]["main"] if "missing" not in (kind, kind2)]  # fmt: skip
+    names, owners, columns, sorts = (list(part) for part in zip(*terms, strict=True))
     X = np.column_stack(columns)
     columns = _independent(_gram(X, n))
     problems += [say(f"covariate {name} repeats others", severity=WARNING, what_to_do="It was left out of the model; "
                      "that changes nothing.") for entry in made for name in [entry["covariate"]]
                  if not any(name in owners[c] for c in columns)]  # fmt: skip
-    columns, more = _within_arms(X, names, owners, columns, d, n, design)
+    if few < 3 * len(columns):
+        problems.append(_too_few(len(columns), few))
+        own_logs.refuse(own_logs.problem_table(problems))
+    columns, more = _within_arms(X, names, sorts, columns, d, n, design)
     problems += more
     X, names, owners = X[:, columns], [names[c] for c in columns], [owners[c] for c in columns]
     fold, why = None, ""
     if design["method"] == "aipw":
         fold, why = _folds(table, cells, X, n, d, by_user, design["folds"])
-    features = [(name, v, entry["covariate"]) for entry in made for name, v in entry["features"]]
-    kinds = Kinds(X, names, owners, d, n, y, yy, lost, fold, np.column_stack([v for _, v, _ in features] or [0 * n]),
-                  [name for name, _, _ in features] or ["nothing"], [owner for _, _, owner in features] or [""],
+    features = [(name, v, entry["covariate"], kind) for entry in made for name, v, kind in entry["features"]]
+    features = features or [("nothing", np.zeros(len(n)), "", "number")]
+    kinds = Kinds(X, names, owners, d, n, y, yy, lost, fold, np.column_stack([f[1] for f in features]),
+                  *([f[k] for f in features] for k in (0, 2, 3)),
                   {e["covariate"]: (e["code"], e["labels"]) for e in made},
                   {e["covariate"]: table[f"z{k}"].to_numpy() for k, c in enumerate(covariates, start=1)
                    for e in made if e["covariate"] == c.name}, why)  # fmt: skip
-    few = min((n * d).sum(), (n * (1 - d)).sum())
-    if few < 3 * len(names):
-        problems.append(say(f"too few rows in the smaller arm for a model of {len(names)} columns", rows=few,
-                            what_to_do="Fewer covariates, coarser levels, or squares=False."))  # fmt: skip
     problems += missing
     own_logs.refuse(own_logs.problem_table(problems))
     return kinds, problems
+
+
+def _too_few(columns, rows):
+    return say(f"too few rows in the smaller arm for a model of {columns} columns", rows=rows,
+               what_to_do="Fewer covariates or interactions, coarser levels, or squares=False.")  # fmt: skip
 
 
 def _pairs(interactions, names):
@@ -904,7 +917,7 @@ def _pairs(interactions, names):
     return list(interactions)
 
 
-def _within_arms(X, names, owners, columns, d, n, design):
+def _within_arms(X, names, sorts, columns, d, n, design):
     """Columns that each outcome model can be fitted with, and findings: a square or a product may be missing in an arm."""
     needed = {"ATE": (0, 1), "overlap": (0, 1), "ATT": (0,), "ATU": (1,)}[design["target"]]
     problems = []
@@ -913,7 +926,7 @@ def _within_arms(X, names, owners, columns, d, n, design):
     for j in needed:
         kept = {columns[c] for c in _independent(_gram(X[:, columns], n * (d == j)))}
         for c in [c for c in columns if c not in kept]:
-            more = len(owners[c]) > 1 or names[c].endswith("squared")
+            more = sorts[c] in ("pair", "square")
             who = "treated" if j else "untreated"
             problems.append(say(f"the {who} do not vary in {names[c]}", severity=WARNING if more else FATAL, what_to_do=
                                 "It was left out of the models." if more else "Nothing says what it does to them: leave "
@@ -969,7 +982,7 @@ def _overlap_problems(table, accept, target, by=""):
         share = row.effective / row.at_best
         if share >= 0.25 and row.largest_share <= max(0.05, 1.5 / row.at_best):
             continue
-        fatal = (share < 0.10 or row.largest_share > 0.10) and "overlap" not in accept
+        fatal = (share < 0.10 or row.largest_share > max(0.10, 5 / row.at_best)) and "overlap" not in accept
         do = ("Few rows decide. Choose target='overlap', or 'ATT', or leave out kinds of rows that nobody on the other side "
               "resembles, and say so." if target != "overlap" else "Too few rows could be either.")  # fmt: skip
         found.append(say(f"weak overlap: {row.rows:,.0f} {row.arm} rows are worth {row.effective:,.0f}, and one holds "
@@ -983,18 +996,16 @@ def _balance(kinds, w, interactions=True):
     F, d, n = kinds.F, kinds.d, kinds.n
     q = F.shape[1]
     raw, after = balance(F, d, n), balance(F, d, n, w)
-    kind = ["level" if " = " in name and ": " not in name else "main" for name in kinds.feature_names]
-    rows = [(name, (owner,), k, a, b) for name, owner, k, a, b in
-            zip(kinds.feature_names, kinds.feature_owners, kind, raw, after, strict=True)]  # fmt: skip
+    level = np.array(kinds.feature_kinds) == "level"
+    number = np.array(kinds.feature_kinds) == "number"
+    rows = [(name, (owner,), "level" if is_level else "main", a, b) for name, owner, is_level, a, b in
+            zip(kinds.feature_names, kinds.feature_owners, level, raw, after, strict=True)]  # fmt: skip
     noise = math.sqrt(sum(1 / effective_size(w[d == j], n[d == j]) for j in (0, 1)))
     table = pd.DataFrame(rows, columns=["feature", "owners", "kind", "raw", "weighted"])
     if interactions:
         after, raw = _pair_balance(F, d, n, w)
         i, j = np.triu_indices(q)
         two = np.array([[a != b for b in kinds.feature_owners] for a in kinds.feature_owners]).reshape(q, q)
-        level = np.array(kind) == "level"
-        dummy = np.array([": " in name for name in kinds.feature_names])
-        number = ~level & ~dummy
         good = (two[i, j] & ~level[i] & ~level[j]) | ((i == j) & number[i])
         i, j = i[good], j[good]
         pairs = pd.DataFrame({
@@ -1031,12 +1042,17 @@ def _one_armed_pairs(kinds, e, target, accept):
     names = list(kinds.codes)
     take = np.arange(len(kinds.n)) if len(kinds.n) <= 200_000 else np.arange(0, len(kinds.n), len(kinds.n) // 100_000)
     n1, n0, total = (kinds.n * kinds.d)[take], (kinds.n * (1 - kinds.d))[take], goal.sum()
-    unlikely = [(kinds.n * np.log1p(-e))[take], (kinds.n * np.log(e))[take]]  # log chance that nobody, everybody is treated
+    unlikely = [
+        (kinds.n * np.log1p(-e))[take],
+        (kinds.n * np.log(e))[take],
+    ]  # log chance that nobody, everybody is treated
     unlikely = [np.where(np.isfinite(v), v, -700.0) for v in unlikely]
     groups, owner = [], []
     for name in names:
         code, labels = kinds.codes[name]
-        if kinds.values[name].dtype == float and any(label.startswith("from ") for label in labels):  # tenths of a number
+        if kinds.values[name].dtype == float and any(
+            label.startswith("from ") for label in labels
+        ):  # tenths of a number
             z = kinds.values[name]
             here = ~np.isnan(z)
             cuts = np.unique(_quantiles(z[here], kinds.n[here], np.arange(1, 10) / 10))
@@ -1321,7 +1337,9 @@ def _fit_size(log, covariates, block, design):
     if kinds(first) > 0.5:
         return covariates, "logs", []
     many = [k for k, c in enumerate(covariates) if c.kind == "number" and not c.edges and distinct.iloc[k] > 2 * BINS]
-    coarse = first.drop(columns=[f"z{k + 1}" for k in many]).drop_duplicates().shape[0] if len(many) < len(covariates) else 1
+    coarse = (
+        first.drop(columns=[f"z{k + 1}" for k in many]).drop_duplicates().shape[0] if len(many) < len(covariates) else 1
+    )
     bins = int((room / (2 * max(coarse, 1))) ** (1 / max(len(many), 1)))
     if many and bins >= BINS:
         notes = []
@@ -1432,6 +1450,9 @@ def _estimate(kinds, e, target, design, prior, method=None):
         return match(e, *kinds.arrays[1:], target)[0], None, ""
     if method == "ipw":
         return ipw(*kinds.arrays, target, prior=prior), None, ""
+    for j in {"ATE": (0, 1), "overlap": (0, 1), "ATT": (0,), "ATU": (1,)}[target]:
+        if len(_independent(_gram(kinds.X, kinds.n * (kinds.d == j)))) < len(kinds.names):
+            raise ValueError(f"the {'treated' if j else 'untreated'} rows do not vary in all columns of the model")
     fold, why = kinds.fold, kinds.why_not_folded
     if fold is not None and design["folds"] is None:
         if min(kinds.n @ kinds.d, kinds.n @ (1 - kinds.d)) < ROWS_TO_FOLD * len(kinds.names):
@@ -1439,7 +1460,8 @@ def _estimate(kinds, e, target, design, prior, method=None):
     if fold is not None:
         means = aipw(*kinds.arrays, target, fold=fold, prior=prior)
         weak = means.reach > 0.1 or _overlap_problems(
-            _overlap(kinds, means.score, _weights_of(kinds, means.score, target, "aipw"), target), (), target)
+            _overlap(kinds, means.score, _weights_of(kinds, means.score, target, "aipw"), target), (), target
+        )
         if design["folds"] is not None or not weak:
             return means, fold, ""
         why = "some rows are far outside of what the other folds saw"
@@ -1663,8 +1685,7 @@ class Adjustment(Result):
         rows = [("robustness value", robustness_value(t, df), robustness_value(t, df, level=self.level),
                  "share of what is left of treatment and of outcome that it must explain, in a regression")]  # fmt: skip
         ratio, nearer, how = self._risk_ratio()
-        if np.isfinite(ratio):
-            rows.append(("E-value", e_value(ratio), e_value(nearer), how))
+        rows.append(("E-value", *([e_value(ratio), e_value(nearer)] if np.isfinite(ratio) else [np.nan, np.nan]), how))
         rows.append(("Rosenbaum's Gamma", np.nan, *self._gamma()))
         return pd.DataFrame(rows, columns=["measure", "estimate", "limit", "how"])
 
@@ -1677,12 +1698,16 @@ class Adjustment(Result):
             how = "risk ratio of the two means of the target"
         else:
             k = self.kinds
-            within = [(k.yy * (k.d == j)).sum() - (k.y * (k.d == j)).sum() ** 2 / (k.n * (k.d == j)).sum() for j in (0, 1)]
+            within = [
+                (k.yy * (k.d == j)).sum() - (k.y * (k.d == j)).sum() ** 2 / (k.n * (k.d == j)).sum() for j in (0, 1)
+            ]
             sd = math.sqrt(sum(within) / (k.n.sum() - 2))
-            ratio, lo, hi = (math.exp(float(np.clip(0.91 * v / sd, -300, 300))) for v in (self.estimate, self.lo, self.hi))
+            ratio, lo, hi = (
+                math.exp(float(np.clip(0.91 * v / sd, -300, 300))) for v in (self.estimate, self.lo, self.hi)
+            )
             how = f"risk ratio approximated by exp(0.91 x effect / SD), SD {sd:.3g} within the arms"
         if not np.isfinite(ratio):
-            return np.nan, np.nan, how
+            return np.nan, np.nan, "needs positive means"
         nearer = lo if lo > 1 else hi if hi < 1 else 1.0
         return ratio, nearer, how
 
@@ -1700,7 +1725,10 @@ class Adjustment(Result):
         if differences is None:
             return np.nan, "needs pairs, and outcomes of rows with the same covariates are known as sums only"
         gamma = gamma_pairs(-differences if flip else differences, alpha=(1 - self.level) / 2)
-        return gamma, f"{len(differences):,} pairs matched on the score, worst case, one-sided p {(1 - self.level) / 2:.3g}"
+        return (
+            gamma,
+            f"{len(differences):,} pairs matched on the score, worst case, one-sided p {(1 - self.level) / 2:.3g}",
+        )
 
     def _strata(self):
         """(kinds,) number of a stratum of the score with at least 20 rows of each arm where possible, at most 50."""
@@ -1722,7 +1750,10 @@ class Adjustment(Result):
         k = self.kinds
         alike = k.n * k.yy - k.y**2 <= 1e-9 * np.maximum(k.n * k.yy, 1e-300)
         alone = (k.n == 1) | ((k.n > 0) & (k.n <= 50) & alike)
-        if any((k.n * alone * (k.d == j)).sum() < 0.9 * (k.n * (k.d == j)).sum() for j in (0, 1)) or k.n.sum() > 200_000:
+        if (
+            any((k.n * alone * (k.d == j)).sum() < 0.9 * (k.n * (k.d == j)).sum() for j in (0, 1))
+            or k.n.sum() > 200_000
+        ):
             return None
         lp = special.logit(np.clip(self.score, 1e-15, 1 - 1e-15))
         repeat = np.rint(k.n * alone).astype(int)

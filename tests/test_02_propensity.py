@@ -123,7 +123,9 @@ def by_hand(X, d, y, target, kind):
             top = w1 * (y - mu1), w0 * (y - mu0)
         else:
             top = tilt * (m1 - mu1) + w1 * (y - m1), tilt * (m0 - mu0) + w0 * (y - m0)
-        return np.column_stack([*top, X * (d - e)[:, None], X * ((1 - d) * (y - m0))[:, None], X * (d * (y - m1))[:, None]])
+        return np.column_stack(
+            [*top, X * (d - e)[:, None], X * ((1 - d) * (y - m0))[:, None], X * (d * (y - m1))[:, None]]
+        )
 
     start = np.zeros(2 + 3 * p)
     theta = optimize.fsolve(lambda v: equations(v).mean(axis=0), start, xtol=1e-13)
@@ -381,7 +383,10 @@ def test_gamma_of_pairs_is_the_worst_case_of_all_signs():
     gamma = ps.gamma_pairs(differences)
     rank, p = stats.rankdata(np.abs(differences)), gamma / (1 + gamma)
     seen = rank[differences > 0].sum()
-    totals = [(rank @ signs, np.prod(np.where(signs, p, 1 - p))) for signs in map(np.array, itertools.product([0, 1], repeat=10))]
+    totals = [
+        (rank @ signs, np.prod(np.where(signs, p, 1 - p)))
+        for signs in map(np.array, itertools.product([0, 1], repeat=10))
+    ]
     mean = sum(t * q for t, q in totals)
     sd = np.sqrt(sum((t - mean) ** 2 * q for t, q in totals))
     assert gamma > 1 and abs((seen - mean) / sd - stats.norm.isf(0.05)) < 1e-6
@@ -398,10 +403,16 @@ def test_gamma_is_one_without_an_effect_and_turns_with_the_sign():
     up, down = (ps.analyse(frame.assign(y=v), COLUMNS).sensitivity().set_index("measure")
                 for v in (frame["y"], 1 - frame["y"]))  # fmt: skip
     assert up.loc["Rosenbaum's Gamma", "limit"] == pytest.approx(down.loc["Rosenbaum's Gamma", "limit"], rel=1e-6)
-    assert 1 < up.loc["Rosenbaum's Gamma", "limit"] < 3 and 1 < down.loc["E-value", "limit"] < down.loc["E-value", "estimate"]
+    assert (
+        1 < up.loc["Rosenbaum's Gamma", "limit"] < 3
+        and 1 < down.loc["E-value", "limit"] < down.loc["E-value", "estimate"]
+    )
     assert np.isnan(ps.analyse(world(17), COLUMNS).sensitivity().set_index("measure").loc["Rosenbaum's Gamma", "limit"])
     numbers = world(19).assign(age=lambda f: f["age"] + f.index / 1e6)
-    a, b = (ps.analyse(numbers.assign(y=v), COLUMNS).sensitivity().set_index("measure") for v in (numbers["y"], -numbers["y"]))
+    a, b = (
+        ps.analyse(numbers.assign(y=v), COLUMNS).sensitivity().set_index("measure")
+        for v in (numbers["y"], -numbers["y"])
+    )
     np.testing.assert_allclose(a[["estimate", "limit"]], b[["estimate", "limit"]], rtol=1e-6)
     assert a.loc["Rosenbaum's Gamma", "limit"] > 1 and "exp(0.91" in a.loc["E-value", "how"]
 
@@ -462,7 +473,11 @@ def test_the_published_logs_give_the_notebooks_numbers():
     assert [round(v, 4) for v in (found["aipw"].estimate, found["aipw"].standard_error)] == [0.0847, 0.0057]
     assert "cross-fitted in 5 folds" in found["aipw"].method and len(found["aipw"].problems) == 0
     tier = found["ipw"].benchmark().set_index("covariate").loc["engagement_tier"]
-    assert [round(v, 3) for v in tier[["r2_treatment", "r2_outcome", "estimate"]].astype(float)] == [0.220, 0.113, -0.127]
+    assert [round(v, 3) for v in tier[["r2_treatment", "r2_outcome", "estimate"]].astype(float)] == [
+        0.220,
+        0.113,
+        -0.127,
+    ]
     assert [round(v, 2) for v in tier[["zero_at", "limit_at"]].astype(float)] == [0.43, 0.38]
     sensitivity = found["ipw"].sensitivity().set_index("measure")
     assert round(sensitivity.loc["robustness value", "estimate"], 3) == 0.067
@@ -519,7 +534,9 @@ def test_any_number_of_levels(levels):
     frame = pd.DataFrame({"place": [f"region {k}" for k in place], "t": t, "y": y})
     got = answer(frame, {"outcome": "y", "treated": "t", "covariates": "place"}, folds=1)
     groups = frame.groupby("place")
-    by_place = groups.apply(lambda f: f.loc[f["t"] == 1, "y"].mean() - f.loc[f["t"] == 0, "y"].mean(), include_groups=False)
+    by_place = groups.apply(
+        lambda f: f.loc[f["t"] == 1, "y"].mean() - f.loc[f["t"] == 0, "y"].mean(), include_groups=False
+    )
     assert abs(got.estimate - np.average(by_place, weights=groups.size())) < 1e-7  # saturated: the stratified estimate
     assert abs(got.estimate - EFFECT) < 4 * got.standard_error
     assert "not cross-fitted" in answer(frame, {"outcome": "y", "treated": "t", "covariates": ["place"]}).method
@@ -556,7 +573,13 @@ def test_outcomes_that_are_not_nought_or_one_are_not_rounded():
 def test_binary_boolean_and_text_outcomes_are_the_same():
     frame = world(33, number=False)
     expected = by_rows(frame)
-    for y in (frame["y"], frame["y"] == 1, frame["y"].astype(str), frame["y"].astype("float32"), (frame["y"] == 1).astype(str)):
+    for y in (
+        frame["y"],
+        frame["y"] == 1,
+        frame["y"].astype(str),
+        frame["y"].astype("float32"),
+        (frame["y"] == 1).astype(str),
+    ):
         same(answer(frame.assign(y=y), folds=1), expected)
 
 
@@ -571,7 +594,10 @@ def test_missing_outcomes_are_counted_compared_and_bounded():
     assert "missing more often" in got.report() and got.n["rows"] - got.n["used"] == gone.sum()
     low, high = got.missing_bounds()
     full = answer(frame, method="ipw").estimate
-    assert low < full < high and not low < answer(frame.assign(y=frame["y"].where(~gone)), method="ipw").estimate - 1e-9 > high
+    assert (
+        low < full < high
+        and not low < answer(frame.assign(y=frame["y"].where(~gone)), method="ipw").estimate - 1e-9 > high
+    )
     fair = answer(frame.assign(y=frame["y"].where(rng.random(len(frame)) > 0.1)))
     assert not fair.problems["problem"].str.contains("more often").any()
     with pytest.raises(ValueError, match="low and high"):
@@ -606,7 +632,9 @@ def test_values_that_mean_nothing_are_counted_and_refused(column, value, message
 def test_missing_covariates_are_levels_and_said():
     frame = world(37, n=6000)
     rng = np.random.default_rng(1)
-    holes = frame.assign(plan=frame["plan"].where(rng.random(6000) > 0.2), age=frame["age"].where(rng.random(6000) > 0.1))
+    holes = frame.assign(
+        plan=frame["plan"].where(rng.random(6000) > 0.2), age=frame["age"].where(rng.random(6000) > 0.1)
+    )
     got = answer(holes, folds=1)
     plan, missing = holes["plan"].fillna("none"), holes["age"].isna()
     z = ((holes["age"] - holes["age"].mean()) / holes["age"].std(ddof=0)).fillna(0)
@@ -624,7 +652,9 @@ def test_level_that_nobody_of_one_arm_has():
     few = frame.assign(plan=np.where(np.arange(6000) < 40, "trial", frame["plan"]))
     few.loc[few["plan"] == "trial", "t"] = 0
     got = answer(few, folds=1)  # 40 of 6,000: left out and said
-    assert got.problems["problem"].tolist() == ["no overlap: nobody is treated"] and got.problems["rows"].tolist() == [40]
+    assert got.problems["problem"].tolist() == ["no overlap: nobody is treated"] and got.problems["rows"].tolist() == [
+        40
+    ]
     same(got, by_rows(frame[40:]))
     assert "for whom there is somebody to compare with" in got.estimand and "no overlap" in got.report()
     many = frame.assign(t=np.where(frame["plan"] == "Team", 1, frame["t"]))
@@ -661,7 +691,9 @@ def test_wrong_score_model_is_noticed_and_mended_by_interactions():
     t = (rng.random(n) < 1 / (1 + np.exp(-sign * x))) * 1
     frame = pd.DataFrame({"plan": plan, "age": x, "t": t, "y": sign * x + EFFECT * t + rng.normal(size=n)})
     for method in ps.METHODS:
-        with pytest.raises(UnfitLog, match=r"not balanced: .*plan: [ab].*age|not balanced: .*age.*plan: [ab]") as refusal:
+        with pytest.raises(
+            UnfitLog, match=r"not balanced: .*plan: [ab].*age|not balanced: .*age.*plan: [ab]"
+        ) as refusal:
             answer(frame, method=method)
         assert "interactions=[('plan', 'age')]" in str(refusal.value)
         for interactions in ([("plan", "age")], "all"):
@@ -865,10 +897,12 @@ def test_sixty_three_covariates_within_seconds():
     Z = rng.normal(size=(n, 63))
     Z[:, 40:] = Z[:, 40:] > 0.3
     t = (rng.random(n) < 1 / (1 + np.exp(-0.4 * Z[:, 0] + 0.4 * Z[:, 41]))) * 1
-    frame = pd.DataFrame(Z, columns=[f"z{k}" for k in range(63)]).assign(t=t, y=Z[:, 0] + EFFECT * t + rng.normal(size=n))
-    start = time.perf_counter()
+    frame = pd.DataFrame(Z, columns=[f"z{k}" for k in range(63)]).assign(
+        t=t, y=Z[:, 0] + EFFECT * t + rng.normal(size=n)
+    )
+    start = time.process_time()
     got = answer(frame, {"outcome": "y", "treated": "t", "covariates": [f"z{k}" for k in range(63)]})
-    assert time.perf_counter() - start < 30 and got.lo < EFFECT < got.hi  # three seconds on a quiet machine
+    assert time.process_time() - start < 30 and got.lo < EFFECT < got.hi  # three on a quiet machine
 
 
 def test_cross_fitting_stops_where_it_would_break():
@@ -898,7 +932,9 @@ def test_further_looks():
     assert len(table) == 12 and table["fit"].iloc[1:].all()
     mine = table[(table["target"] == "ATE") & (table["method"] == "aipw")].iloc[0]
     np.testing.assert_allclose([mine["estimate"], mine["lo"]], [result.estimate, result.lo], rtol=1e-9)
-    assert table["estimate"].iloc[0] == pytest.approx(frame.loc[frame["t"] == 1, "y"].mean() - frame.loc[frame["t"] == 0, "y"].mean())
+    assert table["estimate"].iloc[0] == pytest.approx(
+        frame.loc[frame["t"] == 1, "y"].mean() - frame.loc[frame["t"] == 0, "y"].mean()
+    )
     by = result.by("plan")
     assert by["rows"].sum() == 8000 and set(by["group"]) == {"Free", "pro", "Team"}
     part = answer(frame[frame["plan"] == "pro"], COLUMNS | {"user": "u", "covariates": ["age"]})
@@ -937,7 +973,12 @@ def test_each_target_finds_its_own_effect():
         columns = {"outcome": "y", "treated": "t", "covariates": ["x"]}
         table = answer(frame, columns).compare()
         found.append(table["estimate"][1:])
-        ate, att, atu, overlap = effect.mean(), effect[t == 1].mean(), effect[t == 0].mean(), np.average(effect, weights=e * (1 - e))
+        ate, att, atu, overlap = (
+            effect.mean(),
+            effect[t == 1].mean(),
+            effect[t == 0].mean(),
+            np.average(effect, weights=e * (1 - e)),
+        )
         truth.append([ate] * 3 + [att] * 3 + [atu] * 3 + [overlap] * 2)
     off = np.array(found) - np.array(truth)
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0, ddof=1) / np.sqrt(40) + 0.01).all(), off.mean(axis=0)
@@ -952,8 +993,8 @@ def test_nothing_but_refusals_on_a_hundred_random_logs():
         for column in ("plan", "age", "t", "y", "u"):
             if rng.random() < 0.3:
                 bad = rng.random(n) < rng.choice([0.01, 0.5, 1.0])
-                junk = [np.nan, None, "word", np.inf, 1e308, -5, True, ""]
-                frame[column] = frame[column].where(~bad, junk[int(rng.integers(8))])
+                junk = [np.nan, None, "word", np.inf, 1e308, 1e200, -5, True, "", 1e-300]
+                frame[column] = frame[column].where(~bad, junk[int(rng.integers(len(junk)))])
         columns = COLUMNS | ({"user": "u"} if seed % 2 else {})
         design = {"target": ps.TARGETS[seed % 4], "method": ps.METHODS[seed % 3], "squares": bool(seed % 5)}
         try:
