@@ -111,8 +111,8 @@ def fit_propensity(X, d, n, *, prior=0.0, start=None):
 
 
 def scores(X, beta):
-    """Propensity scores (..., kinds) for coefficients (..., p)."""
-    return special.expit(beta @ X.T)
+    """Propensity scores (..., kinds) for coefficients (..., p), never quite 0 or 1."""
+    return np.clip(special.expit(beta @ X.T), 1e-15, 1 - 1e-15)
 
 
 def weights(e, target):
@@ -983,8 +983,9 @@ def _overlap_problems(table, accept, target, by=""):
         if share >= 0.25 and row.largest_share <= max(0.05, 1.5 / row.at_best):
             continue
         fatal = (share < 0.10 or row.largest_share > max(0.10, 5 / row.at_best)) and "overlap" not in accept
-        do = ("Few rows decide. Choose target='overlap', or 'ATT', or leave out kinds of rows that nobody on the other side "
-              "resembles, and say so." if target != "overlap" else "Too few rows could be either.")  # fmt: skip
+        other = {"ATE": "'overlap', or 'ATT'", "ATU": "'overlap', or 'ATT'", "ATT": "'overlap'"}.get(target)
+        do = (f"Few rows decide. Choose target={other}, or leave out kinds of rows that nobody on the other side resembles, "
+              "and say so." if other else "Too few rows could be either.")  # fmt: skip
         found.append(say(f"weak overlap: {row.rows:,.0f} {row.arm} rows are worth {row.effective:,.0f}, and one holds "
                          f"{row.largest_share:.1%} of the weight", place=f"{row.arm}, {target}{by}",
                          severity=FATAL if fatal else WARNING, what_to_do=do))  # fmt: skip
@@ -1040,20 +1041,19 @@ def _one_armed_pairs(kinds, e, target, accept):
     """Combinations of two covariates' groups in which everybody or nobody is treated, though the score says otherwise."""
     goal = {"ATE": kinds.n, "overlap": 0 * kinds.n, "ATT": kinds.n * kinds.d, "ATU": kinds.n * (1 - kinds.d)}[target]
     names = list(kinds.codes)
-    take = np.arange(len(kinds.n)) if len(kinds.n) <= 200_000 else np.arange(0, len(kinds.n), len(kinds.n) // 100_000)
-    n1, n0, total = (kinds.n * kinds.d)[take], (kinds.n * (1 - kinds.d))[take], goal.sum()
-    unlikely = [
-        (kinds.n * np.log1p(-e))[take],
-        (kinds.n * np.log(e))[take],
-    ]  # log chance that nobody, everybody is treated
-    unlikely = [np.where(np.isfinite(v), v, -700.0) for v in unlikely]
+    most = sum(min(len(labels), 12) for _, labels in kinds.codes.values()) * 2
+    room = int(min(200_000, 4e9 / most**2))  # a sample of a long log will do: only large groups are refused
+    take = np.arange(len(kinds.n))
+    if len(take) > room:
+        take = np.random.default_rng(0).permutation(len(take))[:room]
+    n1, n0, total = (kinds.n * kinds.d)[take], (kinds.n * (1 - kinds.d))[take], goal[take].sum()
+    sure = np.clip(e[take], 1e-300, 1 - 1e-16)
+    unlikely = [kinds.n[take] * np.log1p(-sure), kinds.n[take] * np.log(sure)]  # log chance of nobody, of everybody
     groups, owner = [], []
     for name in names:
         code, labels = kinds.codes[name]
-        if kinds.values[name].dtype == float and any(
-            label.startswith("from ") for label in labels
-        ):  # tenths of a number
-            z = kinds.values[name]
+        z = kinds.values[name]
+        if z.dtype == float and any(label.startswith("from ") for label in labels):  # a number: tenths of it
             here = ~np.isnan(z)
             cuts = np.unique(_quantiles(z[here], kinds.n[here], np.arange(1, 10) / 10))
             code, labels = np.searchsorted(cuts, np.where(here, z, -np.inf), side="right"), ["lowest tenth", *(
@@ -1066,16 +1066,19 @@ def _one_armed_pairs(kinds, e, target, accept):
         return []
     G = np.column_stack([g for _, _, g in groups])
     treated, control, none, all_ = (_gram(G, v) for v in (n1, n0, *unlikely))
-    found, lost = [], 0.0
+    found, hit = [], np.zeros(len(take), bool)
+    surprise = math.log(min(1e-6, 1e-3 / len(groups) ** 2))
     for i, j in np.argwhere(np.triu((np.minimum(treated, control) == 0) & (treated + control >= 20), 1)):
         chance = none[i, j] if treated[i, j] == 0 else all_[i, j]
-        if owner[i] == owner[j] or chance > math.log(1e-6):
+        if owner[i] == owner[j] or chance > surprise:
             continue
-        rows = (goal[take] * G[:, i] * G[:, j]).sum()
-        lost += rows
+        both = G[:, i] * G[:, j] > 0
+        rows = goal[take][both].sum() * goal.sum() / max(total, 1)
         if rows:
+            hit |= both
             who = "nobody" if treated[i, j] == 0 else "everybody"
             found.append((who, f"{groups[i][0]}: {groups[i][1]}, {groups[j][0]}: {groups[j][1]}", rows))
+    lost = goal[take][hit].sum()
     fatal = lost > 0.01 * total and "overlap" not in accept
     return [say(f"no overlap: {who} is treated, though the score expects otherwise", place=place, rows=rows,
                 severity=FATAL if fatal else WARNING, what_to_do="Leave these rows out with a WHERE and say so, or choose "

@@ -283,6 +283,7 @@ class Logs:
     def __init__(self, logs):
         self._relation = None
         self._connection = None
+        self._all_text = False  # a CSV: its columns are texts, which an expression has to cast
         if isinstance(logs, duckdb.DuckDBPyRelation):
             self._relation = logs
         else:
@@ -306,6 +307,7 @@ class Logs:
                 return
             if all(Path(file).stat().st_size == 0 for file in files):
                 raise ValueError(f"{files[0]}: an empty file")
+            self._all_text = True
             raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
             raw.create_view("as_text")
             # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
@@ -354,8 +356,9 @@ class Logs:
                 close = difflib.get_close_matches(column, self.columns, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
                 raise ValueError(f"columns[{role!r}]: {column!r} is not in the log; {hint}") from None
+            hint = "; a CSV is read as text: write CAST(... AS DOUBLE) around a column" if self._all_text else ""
             raise ValueError(f"columns[{role!r}]: {column!r} is neither a column nor SQL "
-                             f"({_first_line(error)})") from None  # fmt: skip
+                             f"({_first_line(error)}{hint})") from None  # fmt: skip
         return f"({column})"
 
     def kind(self, expression):

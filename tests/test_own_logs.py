@@ -147,6 +147,14 @@ def test_a_column_that_is_not_there_gets_one_line(column, message):
     assert "\n" not in str(error.value) and "running" in str(error.value)
 
 
+def test_an_expression_on_a_csv_is_told_that_columns_are_texts(tmp_path):
+    FRAME.to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(ValueError, match=r"a CSV is read as text: write CAST\(... AS DOUBLE\)") as error:
+        values(tmp_path / "log.csv", "treated", "score > 0.5")
+    assert "\n" not in str(error.value)
+    assert values(tmp_path / "log.csv", "treated", "CAST(score AS DOUBLE) > 0.5") == [0, 1, 1, 1]
+
+
 def test_odd_names_and_expressions():
     frame = FRAME.rename(columns={"score": 'my "score" in %', "done": "select"})
     assert values(frame, "running", 'my "score" in %') == [0.1, 0.7, 0.85, 0.9]
