@@ -186,9 +186,12 @@ display(result.benchmark()[["covariate", "estimate", "lo", "hi", "zero_at", "lim
 # it the default", as long as everybody goes along and nobody's outcome depends on the others.
 
 # %%
-rollout = result.rollout()
-print(f"{rollout['share']:.0%} are untreated, effect on them {rollout['effect']:.2f}")
-print(f"mean outcome of all rows: {rollout['gain']:+.2f} [{rollout['lo']:.2f}, {rollout['hi']:.2f}]")
+try:
+    rollout = result.rollout()
+    print(f"{rollout['share']:.0%} are untreated, effect on them {rollout['effect']:.2f}")
+    print(f"mean outcome of all rows: {rollout['gain']:+.2f} [{rollout['lo']:.2f}, {rollout['hi']:.2f}]")
+except UnfitLog as refusal:
+    print(f"this log cannot tell: {refusal}")
 
 # %% [markdown]
 # ## What could this log have found?
