@@ -402,16 +402,23 @@ def _standardized(gap, variance):
 
 
 def _pair_balance(F, d, n, w):
-    """SMDs (k, k) of the products of two features, each centred at its mean over all rows; weighted by w."""
+    """(weighted, raw, error), each (k, k): SMDs of products of two features, centred at their means over all rows.
+
+    error: standard error of the weighted one if the weights are taken as known.
+    """
     F = F - (n @ F) / n.sum()
-    mean, second, plain = [], [], []
+    mean, noise, second, plain = [], [], [], []
     for j in (0, 1):
         rows, shares = n * (d == j), n * w * (d == j)
         mean.append(_gram(F, shares) / shares.sum())
+        w2 = shares * w
+        spread = _gram(F**2, w2) - 2 * mean[j] * _gram(F, w2) + mean[j] ** 2 * w2.sum()
+        noise.append(spread / shares.sum() ** 2)
         plain.append(_gram(F, rows) / rows.sum())
         second.append(_gram(F**2, rows) / rows.sum())
     variance = (second[0] - plain[0] ** 2 + second[1] - plain[1] ** 2) / 2
-    return _standardized(mean[1] - mean[0], variance), _standardized(plain[1] - plain[0], variance)
+    error = _standardized(np.sqrt(np.maximum(noise[0] + noise[1], 0.0)), variance)
+    return _standardized(mean[1] - mean[0], variance), _standardized(plain[1] - plain[0], variance), error
 
 
 def resampled(kind, y, kinds, *, seed, draws, block=25):
@@ -1001,10 +1008,10 @@ def _balance(kinds, w, interactions=True):
     number = np.array(kinds.feature_kinds) == "number"
     rows = [(name, (owner,), "level" if is_level else "main", a, b) for name, owner, is_level, a, b in
             zip(kinds.feature_names, kinds.feature_owners, level, raw, after, strict=True)]  # fmt: skip
-    noise = math.sqrt(sum(1 / effective_size(w[d == j], n[d == j]) for j in (0, 1)))
     table = pd.DataFrame(rows, columns=["feature", "owners", "kind", "raw", "weighted"])
+    table["error"] = math.sqrt(sum(1 / effective_size(w[d == j], n[d == j]) for j in (0, 1)))
     if interactions:
-        after, raw = _pair_balance(F, d, n, w)
+        after, raw, error = _pair_balance(F, d, n, w)
         i, j = np.triu_indices(q)
         two = np.array([[a != b for b in kinds.feature_owners] for a in kinds.feature_owners]).reshape(q, q)
         good = (two[i, j] & ~level[i] & ~level[j]) | ((i == j) & number[i])
@@ -1014,10 +1021,10 @@ def _balance(kinds, w, interactions=True):
                         f"{kinds.feature_names[a]} squared" for a, b in zip(i, j, strict=True)],
             "owners": [(kinds.feature_owners[a], kinds.feature_owners[b]) if a != b else (kinds.feature_owners[a],)
                        for a, b in zip(i, j, strict=True)],
-            "kind": np.where(i == j, "square", "pair"), "raw": raw[i, j], "weighted": after[i, j]})  # fmt: skip
+            "kind": np.where(i == j, "square", "pair"), "raw": raw[i, j], "weighted": after[i, j], "error": error[i, j]})  # fmt: skip
         table = pd.concat([table, pairs], ignore_index=True)
     critical = stats.norm.isf(0.005 / max(len(table), 1))
-    return table.assign(beyond=table["weighted"].abs() > critical * noise)
+    return table.assign(beyond=table["weighted"].abs() > critical * table["error"])
 
 
 def _balance_problems(table, accept):

@@ -289,12 +289,14 @@ def test_effective_size_and_balance_row_by_row():
             gap = np.average(f[d == 1], weights=weighted[d == 1]) - np.average(f[d == 0], weights=weighted[d == 0])
             assert abs(got[k] - gap / np.sqrt((f[d == 1].var() + f[d == 0].var()) / 2)) < 1e-9
         assert got[2] == 0
-    after, raw = ps._pair_balance(F[:, :2].astype(float), d, n, w)
+    after, raw, error = ps._pair_balance(F[:, :2].astype(float), d, n, w)
     f = (F[:, 0] - F[:, 0].mean()) * (F[:, 1] - F[:, 1].mean())
     scale = np.sqrt((f[d == 1].var() + f[d == 0].var()) / 2)
     assert abs(raw[0, 1] - (f[d == 1].mean() - f[d == 0].mean()) / scale) < 1e-9
     gap = np.average(f[d == 1], weights=w[d == 1]) - np.average(f[d == 0], weights=w[d == 0])
     assert abs(after[0, 1] - gap / scale) < 1e-9
+    fits = [sm.WLS(f[d == j], np.ones(int((d == j).sum())), weights=w[d == j]).fit(cov_type="HC0").bse[0] for j in (0, 1)]
+    assert abs(error[0, 1] - np.hypot(*fits) / scale) < 1e-9
 
 
 def test_bootstrap_in_counts_is_a_bootstrap_of_rows():
