@@ -228,7 +228,7 @@ def _stacked(X, d, n, y, yy, parts):
 
 
 def _hc3(X, inverse, w):
-    """1 / (1 - leverage) of each kind, at most 10: one row that a fit must pass through cannot tell of its own error."""
+    """1 / (1 - leverage) of each kind, at most 10: a row that a fit must pass through cannot tell of its own error."""
     leverage = np.einsum("kp,kp->k", X @ inverse, X) * w
     return 1 / (1 - np.minimum(leverage, 0.9))
 
@@ -272,8 +272,8 @@ def aipw(X, d, n, y, yy, target="ATE", *, fold=None, prior=0.0):
     X: (kinds, p), constant first; d, n, y, yy: (kinds,); fold: (kinds,) numbers for cross-fitting: score and outcome
     models of a fold are fitted to the other folds (Chernozhukov et al. 2018); None: all models are fitted to all rows.
     Doubly robust (Robins, Rotnitzky and Zhao 1994; for "overlap": for the target that the fitted score defines), and so
-    is the standard error. prior: penalty of the score; fits without a fold have at least PRIOR, since a level may be
-    absent from them. Raises ValueError as fit_propensity does.
+    is the standard error. prior: penalty of the score; fits in folds have at least PRIOR, since a level may be absent
+    from them. Raises ValueError as fit_propensity does.
     """
     every, parts, start = np.ones(len(n), bool), [], None
     numbers = [None] if fold is None else np.unique(fold)
@@ -288,8 +288,10 @@ def aipw(X, d, n, y, yy, target="ATE", *, fold=None, prior=0.0):
         part = _score_part(X, d, n, train, prior if fold is None else max(prior, PRIOR), start) | {"test": test}
         e = part["e"]
         (H, dH), (w0, w1), (s0, s1) = _tilt(e, d, target), weights(e, target), _slopes(e, target)
-        part["arms"] = {j: (H, dH, w * (d == j), s * (d == j), *outcome_model(X, n * train * (d == j), y * train * (d == j)))
-                        for j, w, s in ((1, w1, s1), (0, w0, s0))}  # fmt: skip
+        part["arms"] = {}
+        for j, w, s in ((1, w1, s1), (0, w0, s0)):
+            own = d == j
+            part["arms"][j] = (H, dH, w * own, s * own, *outcome_model(X, n * train * own, y * train * own))
         parts.append(part)
     means = _stacked(X, d, n, y, yy, parts)
     if fold is not None:
@@ -345,7 +347,7 @@ def match(e, d, n, y, yy, target="ATT"):
     """Matching on the score with replacement, one nearest neighbour, tied ones averaged: Means, and weights.
 
     e, d, n, y, yy: (kinds,); scores that agree to 12 decimals are tied. target: "ATT", "ATU" or "ATE". The standard
-    error is that of Abadie and Imbens (2006) with the score taken as known. Returns (Means, weight of one row (kinds,)).
+    error is that of Abadie and Imbens (2006) with the score taken as known. Returns (Means, a row's weight (kinds,)).
     """
     e = np.round(e, 12)
     total = {0: (n * (1 - d)).sum(), 1: (n * d).sum()}
@@ -447,10 +449,11 @@ def e_value(ratio):
 
 
 def robustness_value(t, df, *, q=1.0, level=None):
-    """Partial R² with treatment and with outcome that a trait needs to take off the share q (Cinelli and Hazlett 2020).
+    """Partial R² with treatment and outcome that a trait needs to take off the share q (Cinelli and Hazlett 2020).
 
-    t: t-value of the treatment in a regression with df degrees of freedom, of either sign. level: None for the estimate;
-    0.95 for the strength at which the 95 % interval reaches the value that is left: 0 where it does without any trait.
+    t: t-value of the treatment in a regression with df degrees of freedom, of either sign. level: None for the
+    estimate; 0.95 for the strength at which the 95 % interval reaches the value that is left, 0 where it does without
+    any trait.
     """
     f = q * abs(t) / math.sqrt(df)
     limit = 0.0 if level is None else stats.t.ppf(0.5 + level / 2, df - 1) / math.sqrt(df - 1)
@@ -465,7 +468,7 @@ def formal_benchmark(r2_d, r2_y, times=1.0):
     """Partial R² (with treatment, with outcome) of a hidden trait `times` as strong as a covariate that was recorded.
 
     r2_d: partial R² of the covariate with the treatment given the other covariates; r2_y: with the outcome given those
-    and the treatment. Cinelli and Hazlett (2020), section 4.4 and appendix: unlike the covariate's own two numbers, these
+    and the treatment. Cinelli and Hazlett (2020), section 4.4 and appendix: unlike the covariate's own numbers, these
     allow for the treatment being in the regression. nan where no trait can be so strong.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -477,7 +480,7 @@ def formal_benchmark(r2_d, r2_y, times=1.0):
 
 
 def after_confounder(estimate, error, df, r2_d, r2_y):
-    """(estimate, error) of a regression after a hidden trait with these partial R², towards zero (same paper, 3 and 4)."""
+    """(estimate, error) of a regression after a hidden trait with these partial R², towards zero (same paper)."""
     bias = error * np.sqrt(df * r2_y * r2_d / (1 - r2_d))
     adjusted = error * np.sqrt((1 - r2_y) / (1 - r2_d) * df / (df - 1))
     return np.sign(estimate) * (np.abs(estimate) - bias), adjusted
@@ -611,7 +614,8 @@ class Kinds:
         columns = _independent(_gram(X, self.n[keep]))
         return Kinds(X[:, columns], [self.names[c] for c in columns], [self.owners[c] for c in columns],
                      *(v[keep] for v in (self.d, self.n, self.y, self.yy, self.lost)),
-                     None if self.fold is None else self.fold[keep], F, self.feature_names, self.feature_owners, self.feature_kinds,
+                     None if self.fold is None else self.fold[keep], F,
+                     self.feature_names, self.feature_owners, self.feature_kinds,
                      {name: (code[keep], labels) for name, (code, labels) in self.codes.items()},
                      {name: value[keep] for name, value in self.values.items()}, self.why_not_folded)  # fmt: skip
 
@@ -696,7 +700,7 @@ def _category(c, z, rows):
 
 
 def _number(c, z, rows, sums):
-    """sums: None, or sums of (z - centre) and of its squares over the rows of each kind, where z is a number of a bin."""
+    """sums: None, or sums of (z - centre) and of its squares over the rows of each kind, where z numbers bins."""
     missing, problems = np.isnan(z), []
     if missing.any():
         problems.append(say("covariate is missing", place=c.name, rows=rows[missing].sum(), severity=WARNING,
@@ -720,7 +724,9 @@ def _number(c, z, rows, sums):
     if not main:
         return None, [*problems, _constant(c.name)]
     few = sums is None and len(values) <= 10
-    levels = [(f"{c.name} = {value:g}", (z == value) * 1.0, "level") for value in values] if few and len(values) > 2 else []
+    levels = []
+    if few and len(values) > 2:
+        levels = [(f"{c.name} = {value:g}", (z == value) * 1.0, "level") for value in values]
     square = (f"{c.name} squared", second, "square") if len(values) > 2 else None
     if few:
         code, labels = (
@@ -778,7 +784,8 @@ def _one_armed(made, d, n, target):
     total, lost = goal.sum(), sum(rows for _, rows in gone.values())
     fatal = lost > 0.01 * total and target != "overlap"
     for place, (who, rows) in gone.items():
-        problems.append(say(f"no overlap: {who} is treated", place=place, rows=rows, severity=FATAL if fatal else WARNING,
+        problems.append(say(f"no overlap: {who} is treated", place=place, rows=rows,
+                            severity=FATAL if fatal else WARNING,
                             what_to_do="There is nobody to compare these rows with: leave them out with a WHERE and "
                             "say so, or choose another target." if fatal else
                             "These rows were left out; the answer is about the others."))  # fmt: skip
@@ -845,8 +852,8 @@ def _kinds(aggregate, covariates, design, by_user):
     d, n, y, yy, all_rows = (table[c].to_numpy(float) for c in ("treated", "n", "y", "yy", "rows_in_cell"))
     for j, who in ((1, "treated"), (0, "untreated")):
         if n[d == j].sum() == 0:
-            problems.append(say(f"no row is {who}", place="rows with an outcome", rows=0, what_to_do="Look at the column of "
-                                "the treatment, at treated_value and at the WHERE."))  # fmt: skip
+            problems.append(say(f"no row is {who}", place="rows with an outcome", rows=0,
+                                what_to_do="Look at the treatment column, treated_value and WHERE."))  # fmt: skip
     own_logs.refuse(own_logs.problem_table(problems))
     total = n.sum()
     if not np.isfinite(yy.sum()):
@@ -872,7 +879,8 @@ def _kinds(aggregate, covariates, design, by_user):
         for part in ("main", "features"):
             entry[part] = [(name, v[keep], kind) for name, v, kind in entry[part]]
         entry["code"] = entry["code"][keep]
-    pairs = [(a, b) for a, b in _pairs(design["interactions"], [c.name for c in covariates]) if a in by_name and b in by_name]
+    pairs = _pairs(design["interactions"], [c.name for c in covariates])
+    pairs = [(a, b) for a, b in pairs if a in by_name and b in by_name]
     planned = sum(len(by_name[a]["main"]) * len(by_name[b]["main"]) for a, b in pairs)
     few = min((n * d).sum(), (n * (1 - d)).sum())
     if planned > few:
@@ -925,7 +933,7 @@ def _pairs(interactions, names):
 
 
 def _within_arms(X, names, sorts, columns, d, n, design):
-    """Columns that each outcome model can be fitted with, and findings: a square or a product may be missing in an arm."""
+    """Columns that each outcome model can be fitted with, and findings: an arm may lack a square or a product."""
     needed = {"ATE": (0, 1), "overlap": (0, 1), "ATT": (0,), "ATU": (1,)}[design["target"]]
     problems = []
     if design["method"] != "aipw":
@@ -936,8 +944,8 @@ def _within_arms(X, names, sorts, columns, d, n, design):
             more = sorts[c] in ("pair", "square")
             who = "treated" if j else "untreated"
             problems.append(say(f"the {who} do not vary in {names[c]}", severity=WARNING if more else FATAL, what_to_do=
-                                "It was left out of the models." if more else "Nothing says what it does to them: leave "
-                                "it out, or choose another target."))  # fmt: skip
+                                "It was left out of the models." if more else "Nothing says what it does to them: "
+                                "leave it out, or choose another target."))  # fmt: skip
         columns = [c for c in columns if c in kept]
     return columns, problems
 
@@ -977,8 +985,8 @@ def _overlap(kinds, e, w, target):
         order = np.argsort(s)
         reached = np.cumsum(n[order]) / n.sum()
         low, mid, high = (s[order][np.searchsorted(reached, q).clip(max=len(s) - 1)] for q in (0.01, 0.5, 0.99))
-        found.append((name, int(n.sum()), effective_size(v, n), v.max() / (v * n).sum(), min(n.sum(), goal), s.min(), low, mid,
-                      high, s.max()))  # fmt: skip
+        found.append((name, int(n.sum()), effective_size(v, n), v.max() / (v * n).sum(), min(n.sum(), goal),
+                      s.min(), low, mid, high, s.max()))  # fmt: skip
     columns = ["arm", "rows", "effective", "largest_share", "at_best", "min", "1%", "median", "99%", "max"]
     return pd.DataFrame(found, columns=columns)
 
@@ -991,8 +999,8 @@ def _overlap_problems(table, accept, target, by=""):
             continue
         fatal = (share < 0.10 or row.largest_share > max(0.10, 5 / row.at_best)) and "overlap" not in accept
         other = {"ATE": "'overlap', or 'ATT'", "ATU": "'overlap', or 'ATT'", "ATT": "'overlap'"}.get(target)
-        do = (f"Few rows decide. Choose target={other}, or leave out kinds of rows that nobody on the other side resembles, "
-              "and say so." if other else "Too few rows could be either.")  # fmt: skip
+        do = (f"Few rows decide. Choose target={other}, or leave out kinds of rows that nobody on the other side "
+              "resembles, and say so." if other else "Too few rows could be either.")  # fmt: skip
         found.append(say(f"weak overlap: {row.rows:,.0f} {row.arm} rows are worth {row.effective:,.0f}, and one holds "
                          f"{row.largest_share:.1%} of the weight", place=f"{row.arm}, {target}{by}",
                          severity=FATAL if fatal else WARNING, what_to_do=do))  # fmt: skip
@@ -1021,7 +1029,8 @@ def _balance(kinds, w, interactions=True):
                         f"{kinds.feature_names[a]} squared" for a, b in zip(i, j, strict=True)],
             "owners": [(kinds.feature_owners[a], kinds.feature_owners[b]) if a != b else (kinds.feature_owners[a],)
                        for a, b in zip(i, j, strict=True)],
-            "kind": np.where(i == j, "square", "pair"), "raw": raw[i, j], "weighted": after[i, j], "error": error[i, j]})  # fmt: skip
+            "kind": np.where(i == j, "square", "pair"), "raw": raw[i, j], "weighted": after[i, j],
+            "error": error[i, j]})  # fmt: skip
         table = pd.concat([table, pairs], ignore_index=True)
     critical = stats.norm.isf(0.005 / max(len(table), 1))
     return table.assign(beyond=table["weighted"].abs() > critical * table["error"])
@@ -1040,12 +1049,13 @@ def _balance_problems(table, accept):
                   "square": "squares=True, or a category of a few levels.",
                   "pair": f"interactions=[{row.owners!r}]."}[row.kind]  # fmt: skip
             found.append(say(f"not balanced: {row.feature}, {row.weighted:+.2f} standard deviations after adjustment",
-                             place=", ".join(row.owners), severity=FATAL if fatal else WARNING, what_to_do=do))  # fmt: skip
+                             place=", ".join(row.owners), what_to_do=do,
+                             severity=FATAL if fatal else WARNING))  # fmt: skip
     return found
 
 
 def _one_armed_pairs(kinds, e, target, accept):
-    """Combinations of two covariates' groups in which everybody or nobody is treated, though the score says otherwise."""
+    """Combinations of two covariates' groups where everybody or nobody is treated, though the score says otherwise."""
     goal = {"ATE": kinds.n, "overlap": 0 * kinds.n, "ATT": kinds.n * kinds.d, "ATU": kinds.n * (1 - kinds.d)}[target]
     names = list(kinds.codes)
     most = sum(min(len(labels), 12) for _, labels in kinds.codes.values()) * 2
@@ -1088,8 +1098,8 @@ def _one_armed_pairs(kinds, e, target, accept):
     lost = goal[take][hit].sum()
     fatal = lost > 0.01 * total and "overlap" not in accept
     return [say(f"no overlap: {who} is treated, though the score expects otherwise", place=place, rows=rows,
-                severity=FATAL if fatal else WARNING, what_to_do="Leave these rows out with a WHERE and say so, or choose "
-                "another target.") for who, place, rows in sorted(found, key=lambda f: -f[2])[:5]]  # fmt: skip
+                severity=FATAL if fatal else WARNING, what_to_do="Leave these rows out with a WHERE and say so, or "
+                "choose another target.") for who, place, rows in sorted(found, key=lambda f: -f[2])[:5]]  # fmt: skip
 
 
 # ---- the interface: analyse, queries, analyse_tables
@@ -1253,9 +1263,10 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
     method: "aipw", "ipw" or "matching". categories: covariates whose numbers are names, such as codes of regions.
     squares: numbers enter the models with their squares. interactions: "all", or a list of pairs of covariates.
     cuts: {covariate: limits} for numbers that are to be cut into bins (a long log does it by itself where it must).
-    folds: of cross-fitting: None for 5 where that is stable (20 rows of the smaller arm for each column of the models, and
-    nobody far outside what the other folds saw), 1 for none. level: of the interval. treated_value, control_value: the words for treated and
-    control. accept: ("overlap",) or ("balance",) turns such a finding from a refusal into a warning.
+    folds: of cross-fitting: None for 5 where that is stable (20 rows of the smaller arm for each column of the models,
+    and nobody far outside what the other folds saw), 1 for none. level: of the interval. treated_value, control_value:
+    the words for treated and control. accept: ("overlap",) or ("balance",) turns such a finding from a refusal into a
+    warning.
 
     Returns Adjustment. Raises UnfitLog, one line for each fatal problem; ValueError for arguments without sense.
     """
@@ -1290,7 +1301,7 @@ TEXTS = ("VARCHAR", "ENUM", "UUID", "JSON")
 
 
 def _covariates(log, names, design):
-    """Each covariate's kind: a number if its values are, a category otherwise or where declared. ValueError for dates."""
+    """Each covariate's kind: a number if its values are, else (or where declared) a category. ValueError for dates."""
     found, unsure = {}, {}
     for name in names:
         expression = log.expression("covariates", name)
@@ -1303,8 +1314,8 @@ def _covariates(log, names, design):
             try:
                 found[name] = Covariate(name, "number", log.number("covariates", name))
             except ValueError:
-                raise ValueError(f"columns['covariates']: {name!r} is a {kind}; give a number, such as a count of days, or "
-                                 f"say categories=[{name!r}]") from None  # fmt: skip
+                raise ValueError(f"columns['covariates']: {name!r} is a {kind}; give a number, such as a count of "
+                                 f"days, or say categories=[{name!r}]") from None  # fmt: skip
     if unsure:
         parts = []
         for k, sql in enumerate(unsure.values()):
@@ -1401,8 +1412,10 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
     own_logs.refuse(problems)
     spread = kinds.yy.sum() - kinds.y.sum() ** 2 / kinds.n.sum()
     if not means.error**2 > 1e-16 * spread / kinds.n.sum() ** 2:
-        own_logs.refuse(own_logs.problem_table([*found, say("the outcome does not vary within the arms",
-                                                            what_to_do="There is nothing to make an interval of.")]))  # fmt: skip
+        found.append(
+            say("the outcome does not vary within the arms", what_to_do="There is nothing to make an interval of.")
+        )
+        own_logs.refuse(own_logs.problem_table(found))
     half = float(stats.norm.ppf(0.5 + design["level"] / 2) * means.error)
     design = design | {"categories": tuple(c.name for c in covariates if c.kind == "category")}
     whom = {"ATE": "all rows", "ATT": "the treated rows", "ATU": "the untreated rows",
@@ -1416,8 +1429,8 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
         n={"rows": int(aggregate.rename(columns=str.lower)["rows_in_cell"].sum() + _no_treatment(check)),
            "used": int(kinds.n.sum()), "treated": int((kinds.n * kinds.d).sum()),
            "control": int((kinds.n * (1 - kinds.d)).sum()), "kinds": int((kinds.n > 0).sum())},
-        problems=problems, table=aggregate, kinds=kinds, score=e, weights=w, means=means, columns=columns, design=design,
-        offset=offset, prior=prior,
+        problems=problems, table=aggregate, kinds=kinds, score=e, weights=w, means=means, columns=columns,
+        design=design, offset=offset, prior=prior,
     )  # fmt: skip
 
 
@@ -1447,14 +1460,14 @@ def _score(kinds):
         e = scores(kinds.X, fit_propensity(kinds.X, kinds.d, kinds.n, prior=PRIOR))
         inside = kinds.n * ((e > 0.01) & (e < 0.99))
         fatal = min(inside @ kinds.d, inside @ (1 - kinds.d)) < 20
-        return e, PRIOR, [say("the covariates separate treated from untreated rows", severity=FATAL if fatal else WARNING,
-                              what_to_do="One of them may be another name of the treatment, or its consequence: leave it "
-                              "out." if fatal else "For some rows nobody of the other arm is alike; the score was fitted "
-                              "with a weak penalty.")]  # fmt: skip
+        do = ("One of them may be another name of the treatment, or its consequence: leave it out." if fatal else
+              "For some rows nobody of the other arm is alike; the score was fitted with a weak penalty.")  # fmt: skip
+        return e, PRIOR, [say("the covariates separate treated from untreated rows", what_to_do=do,
+                              severity=FATAL if fatal else WARNING)]  # fmt: skip
 
 
 def _estimate(kinds, e, target, design, prior, method=None):
-    """(Means, fold, why not folded) by the design's method, or another. In folds only if that is stable, or was asked for."""
+    """(Means, fold, why not folded) by the design's method, or another; in folds only if stable, or asked for."""
     method = method or design["method"]
     if method == "matching":
         return match(e, *kinds.arrays[1:], target)[0], None, ""
@@ -1493,7 +1506,7 @@ def _outcome_problems(kinds, w, means, offset):
             for name, y in (("ones", kinds.y[own]), ("zeros", (kinds.n - kinds.y)[own])):
                 worth = (w[own] @ y) ** 2 / max(w[own] ** 2 @ y, 1e-300)
                 if worth < 15:
-                    found.append(say(f"the outcome has few {name} among the {who}, worth {worth:.0f} rows in the estimate",
+                    found.append(say(f"the outcome has few {name} among the {who}, worth {worth:.0f} in the estimate",
                                      rows=y.sum(), severity=FATAL if worth < 5 else WARNING, what_to_do="The interval "
                                      "is too narrow with so few: collect more."))  # fmt: skip
     if means.influence is not None and means.error > 0:
@@ -1535,7 +1548,7 @@ class Adjustment(Result):
         return _overlap(self.kinds, self.score, self.weights, self.design["target"])
 
     def balance(self, pairs=True):
-        """Standardized differences before and after: DataFrame, largest after adjustment first; pairs: interactions, too.
+        """Standardized differences before and after: DataFrame, largest after adjustment first; pairs: products, too.
 
         Over 0.1 is worth a look, and `beyond` says whether chance could do it.
         """
@@ -1651,12 +1664,12 @@ class Adjustment(Result):
         return max(float(cross[of, of] - b @ cross[given, of]), 0.0)
 
     def benchmark(self, times=1.0):
-        """What a hidden trait as strong as a recorded covariate (`times` as strong) would leave of a regression's effect.
+        """What a hidden trait as strong as a recorded covariate (`times` as strong) would leave of the effect.
 
         DataFrame, a row for each covariate (all its columns together), strongest first: r2_treatment, r2_outcome (what
         such a trait would explain of the rest of each, by the formal bounds of Cinelli and Hazlett 2020), estimate, lo,
-        hi (what is left), and the multiples of the covariate at which the estimate (zero_at) and the limit nearer to zero
-        (limit_at) reach zero: 0 where the interval holds zero anyway, inf where no trait of that kind could. The
+        hi (what is left), and the multiples of the covariate at which the estimate (zero_at) and the limit nearer to
+        zero (limit_at) reach zero: 0 where the interval holds zero anyway, inf where no trait of that kind could. The
         regression is of the outcome on treatment and columns; its effect stands in `attrs["regression"]` beside ours.
         """
         own_logs.check_number("times", times, above=0)
@@ -1676,8 +1689,8 @@ class Adjustment(Result):
             sign = math.copysign(1, effect)
             zero = _crossing(lambda k: sign * left(k)[2])  # noqa: B023
             limit = _crossing(lambda k: sign * left(k)[2] - crit * left(k)[3])  # noqa: B023
-            rows.append((name, float(d), float(y), float(after), float(after - crit * spread), float(after + crit * spread),
-                         zero, limit))  # fmt: skip
+            values = (d, y, after, after - crit * spread, after + crit * spread, zero, limit)
+            rows.append((name, *map(float, values)))
         columns = ["covariate", "r2_treatment", "r2_outcome", "estimate", "lo", "hi", "zero_at", "limit_at"]
         table = pd.DataFrame(rows, columns=columns).sort_values("zero_at", kind="stable", ignore_index=True)
         table.attrs["regression"] = effect
@@ -1693,7 +1706,7 @@ class Adjustment(Result):
         _, df, effect, error = self._regression()
         t = effect / error
         rows = [("robustness value", robustness_value(t, df), robustness_value(t, df, level=self.level),
-                 "share of what is left of treatment and of outcome that it must explain, in a regression")]  # fmt: skip
+                 "share of the rest of treatment and of outcome that it must explain, in a regression")]  # fmt: skip
         ratio, nearer, how = self._risk_ratio()
         rows.append(("E-value", *([e_value(ratio), e_value(nearer)] if np.isfinite(ratio) else [np.nan, np.nan]), how))
         rows.append(("Rosenbaum's Gamma", np.nan, *self._gamma()))
@@ -1756,7 +1769,7 @@ class Adjustment(Result):
 
     def _pairs(self):
         """Differences of outcomes of pairs: each treated row and its nearest untreated one on the log-odds, without
-        replacement, within 0.2 standard deviations (Austin 2011). None unless nearly all rows are of a kind of their own."""
+        replacement, within 0.2 standard deviations (Austin 2011). None unless nearly all rows are kinds apart."""
         k = self.kinds
         alike = k.n * k.yy - k.y**2 <= 1e-9 * np.maximum(k.n * k.yy, 1e-300)
         alone = (k.n == 1) | ((k.n > 0) & (k.n <= 50) & alike)
@@ -1819,7 +1832,8 @@ class Adjustment(Result):
         bins = np.linspace(0, 1, 51)
         for j, name, sign in ((1, "treated", 1), (0, "control", -1)):
             own = self.kinds.d == j
-            left.bar(bins[:-1], sign * np.histogram(self.score[own], bins, weights=self.kinds.n[own])[0], 0.02, align="edge",
+            rows = np.histogram(self.score[own], bins, weights=self.kinds.n[own])[0]
+            left.bar(bins[:-1], sign * rows, 0.02, align="edge",
                      color=COLOR[name], label={"treated": "treated", "control": "untreated"}[name])  # fmt: skip
         left.axhline(0, color=INK, lw=0.8)
         left.yaxis.set_major_formatter(lambda v, _: f"{abs(v):,.0f}")
@@ -1848,10 +1862,12 @@ class Adjustment(Result):
         else:
             does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g}, {interval})"
         naive, *_ = _naive(self.kinds, 0.0)
-        return (f"{whom}, the treatment {does}; the plain difference of the two groups, {naive:.3g}, mixes it with who is "
-                f"treated. It rests on {self.n['treated']:,} treated and {self.n['control']:,} untreated rows, and holds if "
-                f"nothing that was left out drives both treatment and outcome and if nobody is affected by the treatment "
-                f"of others, which no query can see{self._price()}. {self.warnings()}").strip()  # fmt: skip
+        return (
+            f"{whom}, the treatment {does}; the plain difference of the two groups, {naive:.3g}, mixes it with who is "
+            f"treated. It rests on {self.n['treated']:,} treated and {self.n['control']:,} untreated rows, and holds "
+            f"if nothing that was left out drives both treatment and outcome and if nobody is affected by the "
+            f"treatment of others, which no query can see{self._price()}. {self.warnings()}"
+        ).strip()
 
     def _price(self):
         if not (self.lo > 0 or self.hi < 0):
@@ -1859,8 +1875,8 @@ class Adjustment(Result):
         table = self.benchmark()
         if not len(table) or not np.isfinite(table["zero_at"][0]):
             return ""
-        return (f"; a hidden trait {table['zero_at'][0]:.2g} times as strong as {table['covariate'][0]} could explain it "
-                "away")  # fmt: skip
+        times, name = table["zero_at"][0], table["covariate"][0]
+        return f"; a hidden trait {times:.2g} times as strong as {name} could explain it away"
 
 
 def _crossing(left):

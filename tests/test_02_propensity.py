@@ -1,4 +1,4 @@
-"""The tool of notebook 02: right numbers against statsmodels, DoubleML, sensemakr and brute force; refusals otherwise."""
+"""The tool of notebook 02: right numbers against statsmodels, DoubleML, sensemakr, brute force; else refusals."""
 
 import itertools
 import math
@@ -250,7 +250,7 @@ def brute_matching(e, d, y, target):
 @pytest.mark.parametrize("target", ["ATE", "ATT", "ATU"])
 @pytest.mark.parametrize("grid", [False, True])
 def test_matching_is_brute_force(target, grid, monkeypatch):
-    """Also where scores are equally far above and below; the variance of each control is set to 2 to compare the rest."""
+    """Also where scores are equally far above and below; each control's variance is set to 2 to compare the rest."""
     monkeypatch.setattr(ps, "_local_variance", lambda size, total, squares: np.full(len(size), 2.0))
     X, d, n, y, yy = arrays(12, 500)
     e = ps.scores(X, ps.fit_propensity(X, d, n))
@@ -295,7 +295,9 @@ def test_effective_size_and_balance_row_by_row():
     assert abs(raw[0, 1] - (f[d == 1].mean() - f[d == 0].mean()) / scale) < 1e-9
     gap = np.average(f[d == 1], weights=w[d == 1]) - np.average(f[d == 0], weights=w[d == 0])
     assert abs(after[0, 1] - gap / scale) < 1e-9
-    fits = [sm.WLS(f[d == j], np.ones(int((d == j).sum())), weights=w[d == j]).fit(cov_type="HC0").bse[0] for j in (0, 1)]
+    fits = [
+        sm.WLS(f[d == j], np.ones(int((d == j).sum())), weights=w[d == j]).fit(cov_type="HC0").bse[0] for j in (0, 1)
+    ]
     assert abs(error[0, 1] - np.hypot(*fits) / scale) < 1e-9
 
 
@@ -342,9 +344,12 @@ NSW = {"outcome": "earnings_1978", "treated": "treated",
 def test_formal_benchmark_is_sensemakrs():
     """PySensemakr 0.0.8: Sensemakr(OLS, "treated", benchmark_covariates=["black", "no_degree"], kd=[1, 2]).bounds."""
     result = ps.analyse(REAL / "nsw_experiment.csv", NSW, target="ATT", squares=False)
-    peer = {("black", 1): (0.000883, 0.007858, 1641.247220, 388.910520), ("black", 2): (0.001765, 0.015717, 1606.120721, 358.202325),
-            ("no_degree", 1): (0.019682, 0.000012, 1669.847636, 400.570601),
-            ("no_degree", 2): (0.039363, 0.000024, 1663.215056, 381.009022)}  # fmt: skip
+    peer = {
+        ("black", 1): (0.000883, 0.007858, 1641.247220, 388.910520),
+        ("black", 2): (0.001765, 0.015717, 1606.120721, 358.202325),
+        ("no_degree", 1): (0.019682, 0.000012, 1669.847636, 400.570601),
+        ("no_degree", 2): (0.039363, 0.000024, 1663.215056, 381.009022),
+    }
     for (name, times), expected in peer.items():
         row = result.benchmark(times).set_index("covariate").loc[name]
         np.testing.assert_allclose(row[["r2_treatment", "r2_outcome"]].astype(float), expected[:2], atol=6e-7)
@@ -428,7 +433,7 @@ NHEFS = {"outcome": "weight_change", "treated": "quit_smoking", "user": "person"
 
 
 def test_nhefs_is_the_textbooks_number():
-    """Hernán and Robins, What If, section 12.4: 3.4 kg, 95 % interval 2.4 to 4.5 (by robust errors; ours is 2.47 to 4.41,
+    """Hernán and Robins, What If, section 12.4: 3.4 kg, 95 % interval 2.4 to 4.5 (by robust errors; ours is
     narrower, since it knows that the score was fitted)."""
     result = ps.analyse(REAL / "nhefs.csv", NHEFS, method="ipw")
     assert round(result.estimate, 1) == 3.4 and abs(result.lo - 2.4) < 0.1 and abs(result.hi - 4.5) < 0.1
@@ -513,8 +518,18 @@ def same(a, b, rtol=1e-8):
                                [b.estimate, getattr(b, "standard_error", None) or b.error], rtol=rtol)  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [("Free", "pro", "Team"), ("light", "medium", "heavy"), ("A", "a", "Ä"), ("0", "1", "2"),
-                                   ("x's", 'y "z"', "NULLs"), (0.5, 1.5, 7), (True, False, None)])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Free", "pro", "Team"),
+        ("light", "medium", "heavy"),
+        ("A", "a", "Ä"),
+        ("0", "1", "2"),
+        ("x's", 'y "z"', "NULLs"),
+        (0.5, 1.5, 7),
+        (True, False, None),
+    ],
+)
 def test_any_category_names(names):
     """First edition: names other than light, medium, heavy were 'tuple.index(x)'; NULLs in a category, too."""
     frame = world(30)
@@ -553,9 +568,10 @@ def test_treatment_in_words_keeps_its_sign():
                            (("A", "B"), {"treated_value": "B", "control_value": "A"})):  # fmt: skip
         same(answer(frame.assign(t=np.array(words)[frame["t"]]), folds=1, **options), expected)
     for words, options, message in (
-        (("off", "on"), {}, "treatment is neither of its two values"), ((1, 2), {}, "treatment is neither of its two values"),
+        (("off", "on"), {}, "treatment is neither of its two values"),
+        ((1, 2), {}, "treatment is neither of its two values"),
         (("off", "on"), {"treated_value": "yes"}, "no row of 't' is 'yes'"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ValueError, match=message):
             answer(frame.assign(t=np.array(words)[frame["t"]]), **options)
     with pytest.raises(ValueError, match="say which one is the control"):
@@ -743,14 +759,21 @@ def test_a_hundred_countries_of_which_many_are_rare():
         answer(world(44), COLUMNS | {"covariates": ["u"]})
 
 
-@pytest.mark.parametrize("frame, message", [
-    (lambda: world(45)[:0], "the log has no rows"), (lambda: world(45)[:1], "no row is"),
-    (lambda: world(45)[:30], "fewer than 20 rows are"), (lambda: world(45).assign(y=1), "the outcome does not vary"),
-    (lambda: world(45).assign(t=1), "no row is untreated"), (lambda: world(45).assign(t=0), "no row is treated"),
-    (lambda: world(45).assign(t=None), "no row has a treatment"), (lambda: world(45).assign(y=None), "no row is treated"),
-    (lambda: world(45, number=False).assign(y=lambda f: (f.index < 3) * 1), "few ones among"),
-    (lambda: world(45).assign(y=lambda f: f["t"] * 2.5), "does not vary within the arms"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "frame, message",
+    [
+        (lambda: world(45)[:0], "the log has no rows"),
+        (lambda: world(45)[:1], "no row is"),
+        (lambda: world(45)[:30], "fewer than 20 rows are"),
+        (lambda: world(45).assign(y=1), "the outcome does not vary"),
+        (lambda: world(45).assign(t=1), "no row is untreated"),
+        (lambda: world(45).assign(t=0), "no row is treated"),
+        (lambda: world(45).assign(t=None), "no row has a treatment"),
+        (lambda: world(45).assign(y=None), "no row is treated"),
+        (lambda: world(45, number=False).assign(y=lambda f: (f.index < 3) * 1), "few ones among"),
+        (lambda: world(45).assign(y=lambda f: f["t"] * 2.5), "does not vary within the arms"),
+    ],
+)
 def test_logs_with_nothing_to_estimate_from_are_refused(frame, message):
     with pytest.raises(UnfitLog, match=message):
         answer(frame())
@@ -768,20 +791,36 @@ def test_constant_and_repeated_covariates_are_said_and_change_nothing():
     assert "covariate twin repeats others" in problems and "covariate double repeats others" in problems
 
 
-@pytest.mark.parametrize("columns, design, message", [
-    ({"covariates": []}, {}, "say which column is 'covariates'"), ({"covariates": ["plan", "plan"]}, {}, "'plan' twice"),
-    ({"covariates": ["plan", "t"]}, {}, "'t' is the treated"), ({"covariates": ["Y"]}, {}, "'y' is the outcome"),
-    ({"covariates": [3]}, {}, "a list of column names"), ({"covariates": ["plam"]}, {}, "did you mean 'plan'"),
-    ({"covariates": ["day"]}, {}, "'day' is a TIMESTAMP.*categories"), ({"outcome": "t"}, {}, "both outcome and treated"),
-    ({"treatment": "t"}, {}, "did you mean 'treated'"), ({}, {"target": "ate"}, "target: 'ATE', 'ATT'"),
-    ({}, {"method": "psm"}, "method: 'aipw'"), ({}, {"method": "matching", "target": "overlap"}, "matching is for"),
-    ({}, {"categories": ["sex"]}, "categories: 'sex' is none of the covariates"),
-    ({}, {"interactions": [("plan", "sex")]}, "interactions: 'sex' is none"), ({}, {"interactions": "both"}, "interactions: 'all'"),
-    ({}, {"cuts": {"age": 5}}, "cuts.'age'.: ascending limits"), ({}, {"cuts": {"age": [3, 1]}}, "ascending limits"),
-    ({}, {"cuts": [1]}, "cuts: a dict"), ({}, {"cuts": {"plan": [1]}, "categories": "plan"}, "only numbers are cut"),
-    ({}, {"level": 95}, "level: a number"), ({}, {"folds": 0}, "folds: a whole number"), ({}, {"folds": 2.5}, "folds: a whole"),
-    ({}, {"accept": "all"}, "accept"), ({}, {"squares": "no"}, "squares"), ({}, {"treated_value": 7}, "no row of 't' is 7"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "columns, design, message",
+    [
+        ({"covariates": []}, {}, "say which column is 'covariates'"),
+        ({"covariates": ["plan", "plan"]}, {}, "'plan' twice"),
+        ({"covariates": ["plan", "t"]}, {}, "'t' is the treated"),
+        ({"covariates": ["Y"]}, {}, "'y' is the outcome"),
+        ({"covariates": [3]}, {}, "a list of column names"),
+        ({"covariates": ["plam"]}, {}, "did you mean 'plan'"),
+        ({"covariates": ["day"]}, {}, "'day' is a TIMESTAMP.*categories"),
+        ({"outcome": "t"}, {}, "both outcome and treated"),
+        ({"treatment": "t"}, {}, "did you mean 'treated'"),
+        ({}, {"target": "ate"}, "target: 'ATE', 'ATT'"),
+        ({}, {"method": "psm"}, "method: 'aipw'"),
+        ({}, {"method": "matching", "target": "overlap"}, "matching is for"),
+        ({}, {"categories": ["sex"]}, "categories: 'sex' is none of the covariates"),
+        ({}, {"interactions": [("plan", "sex")]}, "interactions: 'sex' is none"),
+        ({}, {"interactions": "both"}, "interactions: 'all'"),
+        ({}, {"cuts": {"age": 5}}, "cuts.'age'.: ascending limits"),
+        ({}, {"cuts": {"age": [3, 1]}}, "ascending limits"),
+        ({}, {"cuts": [1]}, "cuts: a dict"),
+        ({}, {"cuts": {"plan": [1]}, "categories": "plan"}, "only numbers are cut"),
+        ({}, {"level": 95}, "level: a number"),
+        ({}, {"folds": 0}, "folds: a whole number"),
+        ({}, {"folds": 2.5}, "folds: a whole"),
+        ({}, {"accept": "all"}, "accept"),
+        ({}, {"squares": "no"}, "squares"),
+        ({}, {"treated_value": 7}, "no row of 't' is 7"),
+    ],
+)
 def test_arguments_without_sense_get_one_line(columns, design, message):
     frame = world(47, n=300).assign(day=pd.Timestamp("2026-01-01"))
     with pytest.raises(ValueError, match=message) as error:
@@ -829,8 +868,12 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
     with duckdb.connect() as warehouse:
         warehouse.register("logs", frame)
         tables = [warehouse.sql(text).df() for text in (check, aggregate)]
-        halves = [warehouse.sql(aggregate.replace("FROM logs", f"FROM (SELECT * FROM logs WHERE hash(u) % 2 = {k}) AS logs")).df()
-                  for k in (0, 1)]  # fmt: skip
+        halves = [
+            warehouse.sql(
+                aggregate.replace("FROM logs", f"FROM (SELECT * FROM logs WHERE hash(u) % 2 = {k}) AS logs")
+            ).df()
+            for k in (0, 1)
+        ]
     shuffled = tables[1].sample(frac=1, random_state=2).rename(columns=str.upper)
     for parts in (tables[1], pd.concat(halves), shuffled):  # partial aggregates of two shards add up
         got = ps.analyse_tables(tables[0], parts, columns, outcome_offset=1e7, **design)
@@ -853,8 +896,14 @@ def test_files_run_as_they_stand_on_the_series_own_log():
     check = duckdb.sql((ps.HERE / "check.sql").read_text()).df()
     aggregate = duckdb.sql((ps.HERE / "aggregate.sql").read_text()).df()
     assert len(check) == 0 and aggregate["n"].sum() == 50_000 and len(aggregate) == 22_302
-    got = ps.analyse_tables(check, aggregate, {"outcome": "task_completed", "treated": "opt_in_agent_mode", "covariates":
-                            SYNTHETIC["covariates"]}, categories=["engagement_tier"], squares=False, method="ipw")  # fmt: skip
+    got = ps.analyse_tables(
+        check,
+        aggregate,
+        {"outcome": "task_completed", "treated": "opt_in_agent_mode", "covariates": SYNTHETIC["covariates"]},
+        categories=["engagement_tier"],
+        squares=False,
+        method="ipw",
+    )
     assert round(got.estimate, 4) == 0.0848
 
 
