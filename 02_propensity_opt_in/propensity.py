@@ -58,6 +58,7 @@ KINDS = 2_000_000  # at most so many kinds of rows,
 ENTRIES = 50_000_000  # and so many entries in their matrix of regressors; a longer log is coarsened or sampled
 FOLDS, ROWS_TO_FOLD = 5, 20  # cross-fitting by default, where the smaller arm has so many rows for each column
 BINS = 40  # a number is cut automatically only where this many bins can be had
+SAMPLE = 200_000  # kinds of rows among which combinations without overlap are looked for
 BLOCK = 65_536  # kinds at a time in products of matrices
 
 
@@ -1043,7 +1044,8 @@ def _balance_problems(table, accept):
     for part, limit in ((main, 0.25), (other, 0.2)):
         part = part.reindex(part["weighted"].abs().sort_values(ascending=False, kind="stable").index)
         for row in part[:5].itertuples():
-            fatal = abs(row.weighted) > limit and row.beyond and "balance" not in accept
+            sure = row.beyond and abs(row.weighted) > 5 * row.error  # in small groups the error is none too exact
+            fatal = abs(row.weighted) > limit and sure and "balance" not in accept
             do = {"main": "The two groups are not alike: choose another target, or look at the overlap.",
                   "level": f"Its values are not on a line: categories={list(row.owners)!r}.",
                   "square": "squares=True, or a category of a few levels.",
@@ -1059,7 +1061,7 @@ def _one_armed_pairs(kinds, e, target, accept):
     goal = {"ATE": kinds.n, "overlap": 0 * kinds.n, "ATT": kinds.n * kinds.d, "ATU": kinds.n * (1 - kinds.d)}[target]
     names = list(kinds.codes)
     most = sum(min(len(labels), 12) for _, labels in kinds.codes.values()) * 2
-    room = int(min(200_000, 4e9 / most**2))  # a sample of a long log will do: only large groups are refused
+    room = int(min(SAMPLE, 4e9 / most**2))  # a sample of a long log will do: only large groups are refused
     take = np.arange(len(kinds.n))
     if len(take) > room:
         take = np.random.default_rng(0).permutation(len(take))[:room]

@@ -693,6 +693,39 @@ def test_combination_that_nobody_of_one_arm_has():
         answer(frame.assign(t=np.where(where, 1, frame["t"])))
 
 
+def test_combinations_are_looked_for_in_a_fair_sample(monkeypatch):
+    """Kinds come sorted, treated and untreated in turn: every second of them was all untreated, and a log refused."""
+    monkeypatch.setattr(ps, "SAMPLE", 4000)
+    frame = world(39, n=8000).assign(age=lambda f: f["age"] + f.index / 1e6)
+    assert len(answer(frame).problems) == 0
+    where = (frame["plan"] == "pro") & (frame["age"] > 50)
+    with pytest.raises(UnfitLog, match="no overlap: everybody is treated, though") as refusal:
+        answer(frame.assign(t=np.where(where, 1, frame["t"])))
+    assert 0.5 < refusal.value.problems["rows"].sum() / where.sum() < 2
+
+
+def test_names_with_signs_in_them_are_names():
+    frame = world(60)
+    expected = by_rows(frame)
+    odd = frame.assign(plan=frame["plan"].map({"Free": "a = 1", "pro": "b: (missing)", "Team": "from x squared"}))
+    same(answer(odd, folds=1), expected)
+    flags = {"outcome": "y", "treated": "t", "covariates": ["plan = 'pro'", "plan = 'Team'", "age"]}
+    got = answer(frame, flags, folds=1)
+    same(got, expected)
+    assert set(got.balance(pairs=False)["kind"]) == {"main"} and len(got.balance(pairs=False)) == 3
+
+
+def test_numbers_too_large_to_be_squared_are_refused():
+    frame = world(61)
+    frame.loc[3, "y"] = 1e200
+    with pytest.raises(UnfitLog, match="too large to be squared"):
+        answer(frame)
+    frame = world(61)
+    frame.loc[3, "age"] = 1e200
+    with pytest.raises(UnfitLog, match="covariate age is not a finite number"):
+        answer(frame)
+
+
 def test_a_covariate_that_is_the_treatment_is_refused():
     frame = world(40)
     for copy in (frame["t"], np.where(frame["t"] == 1, "on", "off"), frame["t"] + np.linspace(0, 0.4, len(frame))):
