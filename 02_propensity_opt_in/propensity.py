@@ -1197,8 +1197,7 @@ def _queries(block, covariates, folds, source="logs"):
         x = f"x{k}"
         names[x] = f"({c.sql}) - {own_logs.literal(c.centre)}" if c.centre else c.sql
         limits = [edge - c.centre for edge in c.edges]
-        cases = " ".join(f"WHEN {x} < {own_logs.literal(limit)} THEN {b}" for b, limit in enumerate(limits))
-        keys.append(f"CASE WHEN ABS({x}) < 1e300 THEN CASE {cases} ELSE {len(limits)} END END")
+        keys.append(f"CASE WHEN ABS({x}) < 1e300 THEN {_bin_sql(x, limits)} END")
         sums += (f",\n    SUM(CASE WHEN used = 1 AND ABS({x}) < 1e300 THEN {x} ELSE 0 END) AS z{k}_sum,"
                  f"\n    SUM(CASE WHEN used = 1 AND ABS({x}) < 1e300 THEN {x} * {x} ELSE 0 END) AS z{k}_squares,"
                  f"\n    SUM(CASE WHEN NOT ABS({x}) < 1e300 THEN 1 ELSE 0 END) AS z{k}_wrong")  # fmt: skip
@@ -1212,6 +1211,16 @@ def _queries(block, covariates, folds, source="logs"):
     aggregate = aggregate.replace("ORDER BY z1, z2,", f"ORDER BY {order},")
     mark = "\n    -- numbers that were cut into bins: queries() puts their sums here"
     return check, aggregate.replace(mark, sums)
+
+
+def _bin_sql(x, limits, first=0):
+    """SQL for the number of a bin, from `first`: few limits one after the other, many by halves, which is faster."""
+    if len(limits) <= 8:
+        cases = " ".join(f"WHEN {x} < {own_logs.literal(limit)} THEN {first + b}" for b, limit in enumerate(limits))
+        return f"CASE {cases} ELSE {first + len(limits)} END"
+    half = len(limits) // 2
+    low, high = _bin_sql(x, limits[:half], first), _bin_sql(x, limits[half + 1 :], first + half + 1)
+    return f"CASE WHEN {x} < {own_logs.literal(limits[half])} THEN {low} ELSE {high} END"
 
 
 def _fold_sql(who, folds):
