@@ -551,7 +551,9 @@ def panel(axes, title, n, e):  # grey: dashboard n (7,); black: fair comparisons
         axes.text(ratio + shift, at + 0.13, text.replace("-", "−"), va="center", ha=side,
                   weight="bold" if value < 0 else "normal")  # fmt: skip
     axes.text(-0.6, 7.8, "wrong sign", ha="center", weight="bold", color=INK)
-    axes.set(xlim=(-1.2, 3.4), ylim=(0.5, 8.1), xticks=[0, 1, 2, 3], xlabel="measured effect, as a multiple of the truth")
+    axes.set(
+        xlim=(-1.2, 3.4), ylim=(0.5, 8.1), xticks=[0, 1, 2, 3], xlabel="measured effect, as a multiple of the truth"
+    )
     axes.set_xticklabels(["zero", "the truth", "2 ×", "3 ×"])
     axes.set_title(title, fontsize=12)
 

@@ -146,6 +146,7 @@ assert abs(expected - bias) < 3.5 * bias_error
 #
 # A ratio of two effects is only as good as the worse of them. So measure both effects by the same comparison.
 
+
 # %%
 def cost_per_task(d):
     """US dollars per user, effect on completion, and their ratio, naive and within tiers: (2, 3)."""
