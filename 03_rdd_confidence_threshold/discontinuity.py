@@ -210,8 +210,10 @@ def _quantile(x, n, share):
 
 
 def _moments(n, s, q):
-    mean = s.sum() / n.sum()
-    return mean, np.sqrt(max((q.sum() - n.sum() * mean**2) / (n.sum() - 1), 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # sums that are too large: nan, which the callers refuse
+        mean = s.sum() / n.sum()
+        variance = (q.sum() - n.sum() * mean**2) / (n.sum() - 1)
+        return mean, np.sqrt(variance) if not variance < 0 else 0.0
 
 
 @dataclass
@@ -255,6 +257,8 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
     order = np.argsort(x[keep], kind="stable")
     x, n, y, yy, treated = (a[keep][order] for a in (x, n, y, yy, treated))
     centre, y_sd = _moments(n, y, yy) if n.sum() > 1 else (0.0, 0.0)
+    if not np.isfinite(y_sd):
+        raise ValueError("the outcome is too large for its squares to be summed")
     if not y_sd > 0:
         raise ValueError("the outcome does not vary")
     S, Q = y - n * centre, yy - 2 * centre * y + n * centre**2
@@ -631,8 +635,9 @@ def _cells(aggregate, design):
     cells = cells.groupby("x", as_index=False).sum() if cells["x"].duplicated().any() else cells.sort_values("x")
     cells = cells.reset_index(drop=True)
     distance = cells["x"] - design["cutoff"]
-    # 0.1 + 0.2 is not 0.3: what only rounding separates from the cutoff is at the cutoff
-    distance = distance.where(distance.abs() > 1e-9 * max(1.0, abs(design["cutoff"])), 0.0)
+    # 0.1 + 0.2 is not 0.3, and a 32-bit 0.7 is not 0.7: what only rounding separates from the cutoff is at the cutoff
+    rounded = (distance.abs() <= 1e-9 * max(1.0, abs(design["cutoff"]))) | (cells["x"] == np.float32(design["cutoff"]))
+    distance = distance.where(~rounded, 0.0)
     here = cells[distance == 0]
     n, d = here["n"].sum(), here["d"].sum()
     default = "treated" if design["treated_side"] == "above" else "control"

@@ -419,5 +419,6 @@ def centre_of(logs, expression):
                      "WHERE v IS NOT NULL AND ABS(v) < 1e300 LIMIT 1000")["v"].to_numpy(float)  # fmt: skip
     if len(first) == 0:
         return 0.0
-    mean, spread = first.mean(), first.std()
+    with np.errstate(over="ignore"):
+        mean, spread = first.mean(), first.std()
     return float(f"{mean:.6g}") if abs(mean) > 100 * spread and abs(mean) > 100 else 0.0

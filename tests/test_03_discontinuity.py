@@ -223,6 +223,17 @@ def test_what_only_rounding_separates_from_the_cutoff_is_at_the_cutoff():
     assert a.estimate == pytest.approx(b.estimate, rel=1e-12)
 
 
+def test_a_shard_of_32_bits_beside_one_of_64_keeps_its_side(tmp_path):
+    """Unified to DOUBLE, a 32-bit 0.7 is 0.69999999: below a cutoff of 0.7, and still at it."""
+    frame = world(32, decimals=1, n=4000, cutoff=0.7).assign(x=lambda f: f["x"].round(1))
+    frame = pd.concat([frame, world(33, cutoff=0.7)], ignore_index=True).assign(t=lambda f: (f["x"] >= 0.7) * 1)
+    expected = answer(frame, COLUMNS | {"treated": "t"}, cutoff=0.7, accept="density")
+    duckdb.from_df(frame[:3000].astype({"x": "float32"})).write_parquet(str(tmp_path / "a.parquet"))
+    duckdb.from_df(frame[3000:]).write_parquet(str(tmp_path / "b.parquet"))
+    got = answer(tmp_path, COLUMNS | {"treated": "t"}, cutoff=0.7, accept="density")
+    assert abs(got.estimate - expected.estimate) < 1e-4 and not got.problems["problem"].str.contains("against").any()
+
+
 def test_rounding_across_the_cutoff_is_refused():
     """First edition: ROUND in the query moved users over the cutoff (.0470 for .0566)."""
     frame = world(13).assign(x=lambda f: f["x"].round(2))  # t was decided before rounding
@@ -355,6 +366,8 @@ def test_a_constant_outcome_an_empty_log_and_a_handful_of_rows_are_refused():
     frame = world(23)
     with pytest.raises(UnfitLog, match="does not vary"):
         answer(frame.assign(y=1))
+    with pytest.raises(UnfitLog, match="too large for its squares"):
+        answer(frame.assign(y=frame["y"] * 1e200))
     with pytest.raises(UnfitLog, match="the log has no rows"):
         answer(frame[:0])
     for n in (1, 2, 5, 12, 30):
