@@ -896,10 +896,9 @@ headline = {"decision": "which dashboard numbers may we act on? (agent mode)", "
             "method": "compare within tiers", "naive": naive[1, 0], "estimate": adjusted[0], "lo": adjusted[1],
             "hi": adjusted[2], "truth": ate}  # fmt: skip
 decision = [  # rows of DECISIONS.md
-    {"reached": "A coin, user by user", "design": "difference of two means",
-     "check": "arms as large as planned, alike in what was known before? a salt of its own?",
-     "blind": "another test on the same coin; users who reach one another", "naive": naive[0, 0], "truth": truth[0]},
-    {"reached": "Everybody at once, on one date", "design": "none: before and after only describe",
-     "check": "did it move like that in earlier weeks, or where nothing was launched?",
-     "blind": "whatever else happened then", "naive": naive[3, 0], "truth": truth[3]},
+    {"reached": "A coin, user by user", "design": "difference of means",
+     "check": "arms as planned and alike? a coin of their own?", "blind": "another test on the same coin",
+     "naive": naive[0, 0], "truth": truth[0]},
+    {"reached": "Everybody at once", "design": "none: this only describes", "check": "did it move like that before?",
+     "blind": "whatever else happened", "naive": naive[3, 0], "truth": truth[3]},
 ]  # fmt: skip
