@@ -88,8 +88,8 @@ assert -0.05 < naive < -0.005 and abs(within - 0.08) < 0.02 and min(per_tier) > 
 # between 0.095 and 0.110, and no check moves by more than 3.5 standard errors.*
 #
 # Comparing within tiers closes the back door through the tier. The trait opens a second one beside it, and what is in no
-# column cannot be held fixed. We draw each seed twice, with the trait and without it, so that the difference between the
-# two worlds has less noise than either.
+# column cannot be held fixed. We draw each seed twice, with the trait and without it, so that the two worlds share much of
+# their noise.
 
 # %%
 NAMES = ("within tiers", "early minus late", "late teams, after minus before", "slope, cheap", "slope, premium")

@@ -275,9 +275,8 @@ SOLUTIONS_CLAIMS = [
     Claim("with {len(opted_in):,} users to back it up"),
     Fixed("the mean of `within_tiers` over 20 seeds lies between 0.095 and 0.110, and no check moves by more than 3.5 standard errors",
           why="asserts below it"),
-    Claim("the difference between the two worlds has less noise than either",
-          when="len(seen[0]) == 2 and (move.std(axis=0) < seen[:, 1].std(axis=0)).all()"),
-    Fixed("We draw each seed twice", why="with the trait and without it"),
+    Claim("We draw each seed twice, with the trait and without it, so that the two worlds share much of their noise",
+          when="len(seen[0]) == 2 and (move.var(axis=0) < 0.8 * seen.var(axis=0).sum(axis=0)).all()"),
     Claim("With the trait the estimate misses {W.opt_in_effect} by {words(100 * (found.loc['within tiers', 'with'] - W.opt_in_effect))} "
           "points on average, and more users would not help", when="found.loc['within tiers', 'move'] > 5 * found.loc['within tiers', '±']"),
     Claim("users with the trait are a larger share of those who opted in than of the others, and each brings {HIDDEN.hidden_effect:.2f} of "
