@@ -1,83 +1,86 @@
--- Before notebook 05 estimates anything: is this log fit for it? (table `logs`, one row per user)
--- A row of the result is a problem: what is wrong, where, and for how many users. No rows: nothing was found.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- Before anything is estimated: is this log fit for an experiment on clusters? (table `logs`, one row per user)
+-- A row of the result is a problem: what is wrong, where, and for how many rows. No rows: nothing was found here.
+-- `analyse` of clusters.py goes on from the aggregate: few clusters, balance of arms, sizes and exposure, dominance.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of clusters.py writes it for you
     SELECT
-        TRY_CAST(workspace_id AS BIGINT) AS workspace, -- the cluster: what the coin decided about
-        TRY_CAST(treated AS DOUBLE) AS treated, -- 0 or 1, the same for all users of a workspace
-        TRY_CAST(opt_in_agent_mode AS DOUBLE) AS opted_in, -- 0 or 1: whom the treatment of others can reach
-        TRY_CAST(minutes AS DOUBLE) AS outcome -- a number
+        workspace_id AS cluster_id, -- what the coin decided about: NULL where missing
+        treated, -- 0 or 1, NULL where missing, something else where it is neither
+        minutes AS outcome, -- a number: NULL where missing, infinite where it is no number
+        opt_in_agent_mode AS exposed, -- 0 or 1, as treated; 0 if the log has no such column
+        'all' AS stratum, -- a block within which clusters were assigned; 'all' if there are none
+        CAST(NULL AS DOUBLE) AS before_value, -- the outcome before the experiment, as outcome
+        0 AS before_given, -- 0 if the log has no such column
+        1 AS whole_clusters, -- 0 if users were assigned within clusters (a saturation design)
+        user_id AS who -- one row for each; NULL in every row if the log has no such column
     FROM logs
 ),
 
 values_checked AS (
     SELECT
         CASE
-            WHEN workspace IS NULL THEN 'workspace is missing or not a number'
-            WHEN treated IS NULL OR treated NOT IN (0, 1) THEN 'treatment is missing or not 0 or 1'
-            WHEN opted_in IS NULL OR opted_in NOT IN (0, 1) THEN 'exposure is missing or not 0 or 1'
-            WHEN outcome IS NULL OR NOT outcome BETWEEN -1e300 AND 1e300 THEN 'outcome is missing or not a number'
+            WHEN cluster_id IS NULL THEN 'cluster is missing'
+            WHEN treated IS NULL THEN 'treatment is missing'
+            WHEN treated NOT IN (0, 1) THEN 'treatment is neither of its two values'
+            WHEN exposed IS NULL THEN 'exposure is missing'
+            WHEN exposed NOT IN (0, 1) THEN 'exposure is neither 0 nor 1'
+            WHEN stratum IS NULL THEN 'stratum is missing'
+            WHEN outcome IS NULL THEN 'outcome is missing'
+            WHEN NOT ABS(outcome) < 1e300 THEN 'outcome is not a finite number'
+            WHEN before_given = 1 AND before_value IS NULL THEN 'before is missing'
+            WHEN before_given = 1 AND NOT ABS(before_value) < 1e300 THEN 'before is not a finite number'
         END AS problem,
-        COALESCE('workspace ' || workspace, 'no workspace') AS place
+        CASE WHEN treated = 1 THEN 'treated' WHEN treated = 0 THEN 'control' ELSE 'whole log' END AS place
     FROM your_columns
 ),
 
-workspaces AS (
+clusters AS (
     SELECT
-        workspace,
-        COUNT(*) AS users,
-        MIN(treated) AS least,
-        MAX(treated) AS most,
-        SUM(opted_in) AS opted_in
+        cluster_id,
+        COUNT(*) AS row_count,
+        SUM(treated) AS treated_rows,
+        MIN(stratum) AS least_stratum,
+        MAX(stratum) AS most_stratum,
+        MAX(whole_clusters) AS whole_clusters
     FROM your_columns
-    WHERE workspace IS NOT NULL AND treated IN (0, 1) AND opted_in IN (0, 1)
-    GROUP BY workspace
-),
-
-arms AS (
-    SELECT CAST(most AS BIGINT) AS arm, COUNT(*) AS workspaces, SUM(users) AS users, MAX(users) AS largest
-    FROM workspaces
-    GROUP BY CAST(most AS BIGINT)
+    WHERE cluster_id IS NOT NULL AND treated IN (0, 1)
+    GROUP BY cluster_id
 )
 
-SELECT problem, place, COUNT(*) AS users
+SELECT problem, place, COUNT(*) AS row_count
 FROM values_checked
 WHERE problem IS NOT NULL
 GROUP BY problem, place
 
 UNION ALL
 
-SELECT 'treated and control users in one workspace' AS problem, 'workspace ' || workspace AS place, users
-FROM workspaces
-WHERE least <> most
+SELECT
+    'treated and control rows in one cluster' AS problem,
+    MIN(CAST(cluster_id AS STRING)) || ' and ' || CAST(COUNT(*) - 1 AS STRING) || ' more clusters' AS place,
+    SUM(CASE WHEN 2 * treated_rows > row_count THEN row_count - treated_rows ELSE treated_rows END) AS row_count
+FROM clusters
+WHERE whole_clusters = 1 AND treated_rows > 0 AND treated_rows < row_count
+HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT 'few users: fewer than 30' AS problem, 'workspace ' || workspace AS place, users
-FROM workspaces
-WHERE users < 30
+SELECT
+    'cluster in several strata' AS problem,
+    MIN(CAST(cluster_id AS STRING)) || ' and ' || CAST(COUNT(*) - 1 AS STRING) || ' more clusters' AS place,
+    SUM(row_count) AS row_count
+FROM clusters
+WHERE least_stratum < most_stratum
+HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT 'nobody of one kind: all or none opted in' AS problem, 'workspace ' || workspace AS place, users
-FROM workspaces
-WHERE opted_in = 0 OR opted_in = users
+SELECT 'user appears more than once' AS problem, 'whole log' AS place, COUNT(who) - COUNT(DISTINCT who) AS row_count
+FROM your_columns
+HAVING COUNT(who) > COUNT(DISTINCT who)
 
 UNION ALL
 
-SELECT 'few workspaces: fewer than 10 in an arm' AS problem, 'arm ' || arm AS place, users
-FROM arms
-WHERE workspaces < 10
-
-UNION ALL
-
-SELECT 'one arm only' AS problem, 'arm ' || MIN(arm) AS place, SUM(users) AS users
-FROM arms
-HAVING COUNT(*) = 1
-
-UNION ALL
-
-SELECT 'one workspace holds a third of an arm' AS problem, 'arm ' || arm AS place, largest AS users
-FROM arms
-WHERE largest > users / 3.0
+SELECT 'the log has no rows' AS problem, 'whole log' AS place, 0 AS row_count
+FROM your_columns
+HAVING COUNT(*) = 0
 
 ORDER BY problem, place

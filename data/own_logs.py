@@ -163,7 +163,6 @@ def plain(expression):
 
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
-_MISSING_SQL = "(" + ", ".join(map(text_literal, MISSING)) + ")"
 
 
 def number(expression, kind=None):
@@ -182,9 +181,13 @@ def number(expression, kind=None):
                   other=f"COALESCE(TRY_CAST(CAST({expression} AS STRING) AS DOUBLE), {_INFINITE})")  # fmt: skip
 
 
-def _cases(expression, *cases, other):
-    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query."""
-    missing = f"{expression} IS NULL OR {plain(expression)} IN {_MISSING_SQL}"
+def _cases(expression, *cases, other, named=()):
+    """A CASE that is NULL where the value is missing, on lines of its own so that a person can read the query.
+
+    named: texts that are values here, although they mean "missing" elsewhere (an arm that is called "none").
+    """
+    words = ", ".join(text_literal(word) for word in MISSING if word not in named)
+    missing = f"{expression} IS NULL OR {plain(expression)} IN ({words})"
     lines = [f"WHEN {when} THEN {then}" for when, then in ((missing, "NULL"), *cases)] + [f"ELSE {other}"]
     return "\n            ".join(["CASE", *lines]) + "\n        END"
 
@@ -204,13 +207,14 @@ def _spellings(value):
 def yes_no(expression, kind=None, yes=None, no=None):
     """SQL for 0 or 1: NULL where missing, something else where the value is neither.
 
-    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`.
+    yes, no: the values that mean 1 and 0; None for a column of 0 and 1, or of true and false. kind: as for `number`. An
+    arm may be called "none": whoever names it means the word.
     """
     if yes is None:
         return number(expression, kind)
     ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
     return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
-                  other=_INFINITE)  # fmt: skip
+                  other=_INFINITE, named=_spellings(yes) | _spellings(no))  # fmt: skip
 
 
 def text(expression):
@@ -380,7 +384,9 @@ class Logs:
         expression = self.expression(role, column)
         kind = self.kind(expression)
         if yes is not None and no is None:
-            found = self.ask(f"SELECT DISTINCT {text(expression)} AS value FROM logs LIMIT 51")["value"].dropna()
+            found = self.ask(f"SELECT DISTINCT TRIM(CAST({expression} AS STRING)) AS value FROM logs LIMIT 60")["value"]
+            missing = set(MISSING) - {"none"} - _spellings(yes)  # "none" may be an arm: the reader must say
+            found = found.dropna()[lambda v: ~v.str.lower().isin(missing)]
             others = sorted({value for value in found.str.lower() if value not in _spellings(yes)})
             if len(others) == len(set(found.str.lower())):
                 raise ValueError(f"columns[{role!r}]: no row of {column!r} is {yes!r}; its values are "

@@ -210,3 +210,15 @@ def test_refusal_has_a_line_for_each_fatal_problem_and_keeps_the_table():
     assert str(error.value) == ("it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too.")
     assert error.value.problems is problems
     own_logs.refuse(problems[problems["severity"] == WARNING])  # a warning alone refuses nothing
+
+
+def test_an_arm_may_be_called_none():
+    frame = pd.DataFrame({"arm": ["None", "New", None, "none", "NA"]})
+    np.testing.assert_array_equal(values(frame, "treated", "arm", "yes_no", yes="New"), [0, 1, np.nan, 0, np.nan])
+    both = values(frame, "treated", "arm", "yes_no", yes="none", no="New")
+    np.testing.assert_array_equal(both, [1, 0, np.nan, 1, np.nan])
+    three = pd.DataFrame({"arm": ["none", "New", "Old", None]})
+    with pytest.raises(ValueError, match="say which one is the control"):
+        values(three, "treated", "arm", "yes_no", yes="New")
+    named = values(three, "treated", "arm", "yes_no", yes="New", no="Old")
+    np.testing.assert_array_equal(named, [np.nan, 1, 0, np.nan])
