@@ -95,7 +95,7 @@ def interval(estimate, error, times=1.96):
     return estimate, estimate - times * error, estimate + times * error
 
 
-def difference(outcome, treated):  # mean of the treated minus mean of the others, with a 95 % interval (Welch 1947)
+def difference(outcome, treated):  # treated minus others, with a 95 % interval (Welch 1947)
     a, b = outcome[treated], outcome[~treated]
     return interval(a.mean() - b.mean(), np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
 
@@ -130,7 +130,8 @@ def summarizer(d, seed, spillover=0.20):
 def routing(d, seed, block=3):
     """Completion in 48 hours, whether routing is on, and whether it was on an hour ago."""
     on = np.tile([1] * block + [0] * block, 24)[:48]
-    before, base, users = np.append(0, on[:-1]), d["task_completed"].mean(), -(-len(d["task_completed"]) // 48)
+    before, base = np.append(0, on[:-1]), d["task_completed"].mean()
+    users = -(-len(d["task_completed"]) // 48)  # in an hour
     noise = np.random.default_rng(seed).normal(0, np.sqrt(base * (1 - base) / users), 48)
     return base + 0.060 * on + 0.030 * before + noise, on, before
 
@@ -168,9 +169,9 @@ display(dash.round(4))
 # true effect? Write down yes or no.
 
 # %%
-TRUE_EFFECT = dict(zip(ROWS, (World.prompt_effect, World.opt_in_effect, World.premium_effect, World.rollout_effect,
-                              World.rollout_effect, 0.80, 0.060 + 0.030), strict=True))  # fmt: skip
-truth = np.array(list(TRUE_EFFECT.values()))
+truth = np.array([World.prompt_effect, World.opt_in_effect, World.premium_effect, World.rollout_effect,
+                  World.rollout_effect, 0.80, 0.060 + 0.030])  # fmt: skip
+TRUE_EFFECT = dict(zip(ROWS, truth, strict=True))
 holds = (naive[:, 1] < truth) & (truth < naive[:, 2])
 display(dash.assign(truth=truth, ratio=naive[:, 0] / truth, holds=np.where(holds, "yes", "no")).round(4))
 
@@ -200,7 +201,8 @@ display(dash.assign(truth=truth, ratio=naive[:, 0] / truth, holds=np.where(holds
 CHANGE = {"wave_offset": -0.04}  # your turn: {"seasonal_jump": -0.08}, then {"confidence_slope": 0.30}
 seed = find_seed(logs)
 again = dashboard(simulate(seed, len(logs), World(**CHANGE), outcomes=False))
-moved = pd.DataFrame({"before": naive[:, 0], "now": [gap for gap, _, _ in again.values()], "true effect": truth}, ROWS)
+now = [gap for gap, _, _ in again.values()]
+moved = pd.DataFrame({"before": naive[:, 0], "now": now, "true effect": truth}, ROWS)
 display(moved.assign(sign=np.where(moved["now"] < 0, "WRONG", "")).round(4))
 
 # %% [markdown]
@@ -222,11 +224,13 @@ CHANGES = {  # constant of the world: its values, and the row of the dashboard t
 }
 path = {}
 for name, (values, row) in CHANGES.items():
-    worlds = [[simulate(s, world=World(**{name: v}), outcomes=False) for s in range(N_MOVED)] for v in values]
-    found = np.array([[dashboard(d)[row][0] for d in world] for world in worlds])
+    worlds = [World(**{name: value}) for value in values]
+    found = np.array([[dashboard(simulate(s, world=w, outcomes=False))[row][0] for s in range(N_MOVED)]
+                      for w in worlds])  # fmt: skip
     path[name] = found.mean(axis=1), found.std(axis=1, ddof=1) / np.sqrt(N_MOVED)
 slope = {name: np.polyfit(CHANGES[name][0], mean, 1)[0] for name, (mean, _) in path.items()}
-print("change of the dashboard per unit of the constant:", {name: round(float(s), 2) for name, s in slope.items()})
+for name, value in slope.items():
+    print(f"{name} by +1 point: dashboard by {value:+.2f} points")
 
 # %%
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True)
@@ -242,9 +246,9 @@ panels[0].text(-0.04, 5.5, "truth", color=COLOR["truth"])
 panels[0].text(0.012, 0.9, "dashboard", color=COLOR["naive"])
 panels[1].text(-0.08, -4.6, "below zero: wrong sign", color=INK)
 show(figure, "stopped_clocks",
-     "Three panels. As the wave offset, the seasonal jump or the slope on confidence moves away from its value in our "
-     "logs, one dashboard number each runs along a steep line from the true effect to below zero, where its sign is "
-     "wrong. The true effect, a level green line, does not move.")  # fmt: skip
+     "Three panels. As the wave offset, the seasonal jump or the slope on confidence moves away from "
+     "its value in our logs, one dashboard number each runs along a steep line from the true effect to "
+     "below zero, where its sign is wrong. The true effect, a level line, does not move.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. Three stopped clocks. Each grey line crosses the truth where our logs happen to lie (dotted). Points: means
@@ -309,7 +313,8 @@ parts = pd.DataFrame({"ten users": split(ten), "all users": split(people)})
 display(parts.round(4))
 in_chances, att, selection = parts["all users"]
 ate, noise = people["effect"].mean(), naive[1, 0] - in_chances
-print(f"ATE {ate:.4f}; dashboard {naive[1, 0]:.4f} = {att:.4f} + {selection:.4f} + sampling noise {noise:.4f}")
+print(f"ATE {ate:.4f}")
+print(f"dashboard {naive[1, 0]:.4f} = {att:.4f} + {selection:.4f} + sampling noise {noise:.4f}")
 
 # %% [markdown]
 # ATT and ATE agree within a hair, since the generator adds 0.08 to everybody (a few users near the ceiling of 0.99 get
@@ -325,7 +330,7 @@ print(f"ATE {ate:.4f}; dashboard {naive[1, 0]:.4f} = {att:.4f} + {selection:.4f}
 # ## 5. Who chose it?
 
 # %%
-tiers = people.groupby("tier").agg(users=("effect", "size"), opt_in=("opted in", "mean"), without=("without", "mean"))
+tiers = people.groupby("tier")[["opted in", "without"]].mean()
 display(tiers.loc[list(TIERS)].round(3))
 
 # %% [markdown]
@@ -335,22 +340,25 @@ display(tiers.loc[list(TIERS)].round(3))
 # formula of the value at its head.
 
 # %%
-ARROWS = {"engagement_tier": "opt_in_agent_mode task_completed", "opt_in_agent_mode": "task_completed", "workspace_id": "wave",
-          "query_confidence": "routed_to_premium", "routed_to_premium": "task_completed", "prompt_variant": "task_completed",
-          "wave": "treated_post task_completed", "signup_week": "treated_post task_completed", "treated_post": "task_completed"}  # fmt: skip
-PLACE = {"prompt_variant": (1.4, 4.3), "engagement_tier": (0, 3.5), "opt_in_agent_mode": (1.4, 3.2), "wave": (0.75, 1.0),
-         "query_confidence": (0, 2.1), "routed_to_premium": (1.4, 2.1), "task_completed": (2.8, 2.1),
-         "workspace_id": (0, 1.0), "signup_week": (0, -0.2), "treated_post": (1.4, 0.4)}  # fmt: skip
+ARROWS = {"engagement_tier": "opt_in_agent_mode task_completed", "opt_in_agent_mode": "task_completed",
+          "query_confidence": "routed_to_premium", "routed_to_premium": "task_completed",
+          "workspace_id": "wave", "wave": "treated_post task_completed",
+          "treated_post": "task_completed", "prompt_variant": "task_completed",
+          "signup_week": "treated_post task_completed"}  # fmt: skip
+PLACE = {"engagement_tier": (0, 4), "query_confidence": (0, 2), "workspace_id": (0, 1), "wave": (0.7, 1),
+         "signup_week": (0, 0), "treated_post": (1.4, 0), "routed_to_premium": (1.4, 2),
+         "opt_in_agent_mode": (1.4, 3), "prompt_variant": (1.4, 4), "task_completed": (2.8, 2)}  # fmt: skip
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 3.8))
-axes.set(xlim=(-0.5, 3.3), ylim=(-0.6, 4.7))
+axes.set(xlim=(-0.5, 3.3), ylim=(-0.6, 4.5))
 axes.axis("off")
 box = {}
 for node, (x, y) in PLACE.items():
     fill, ink = (COLOR["treated"], "white") if x == 1.4 else ("white", "black")
     style = {"boxstyle": "round,pad=0.4", "facecolor": fill, "edgecolor": INK}
-    box[node] = axes.text(x, y, node, ha="center", va="center", color=ink, fontsize=9, bbox=style).get_bbox_patch()
+    text = axes.text(x, y, node, ha="center", va="center", color=ink, fontsize=9, bbox=style)
+    box[node] = text.get_bbox_patch()
 figure.canvas.draw()  # the boxes have their size now, so that arrows can end at their edges
 for tail, head in ((tail, head) for tail, heads in ARROWS.items() for head in heads.split()):
     bend = {"engagement_tier": -0.22, "signup_week": 0.25}.get(tail, 0) * (head == "task_completed")
@@ -358,9 +366,9 @@ for tail, head in ((tail, head) for tail, heads in ARROWS.items() for head in he
         "arrowstyle": "-|>", "color": INK, "patchA": box[tail], "patchB": box[head],
         "connectionstyle": f"arc3,rad={bend}"})  # fmt: skip
 show(figure, "causal_graph",
-     "Causal graph. Engagement tier points to opt-in and to task completion; confidence only to premium routing; "
-     "workspace to wave; wave and sign-up week to the upgrade and to task completion; prompt variant, opt-in, premium "
-     "routing and the upgrade to task completion.")  # fmt: skip
+     "Causal graph. Engagement tier points to opt-in and to task completion; confidence only to premium "
+     "routing; workspace to wave; wave and sign-up week to the upgrade and to task completion; prompt "
+     "variant, opt-in, premium routing and the upgrade to task completion.")  # fmt: skip
 
 
 # %% [markdown]
@@ -379,7 +387,7 @@ show(figure, "causal_graph",
 
 
 # %%
-def within_tiers(d, outcome="task_completed"):  # differences within tiers, averaged by the tiers' shares (Rubin 1977)
+def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
     on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"]) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
@@ -397,9 +405,9 @@ print(np.round(adjusted, 4))
 # minutes look like a good stand-in for engagement, and rise with agent mode, too:
 
 # %%
-alike = logs.assign(tier=pd.qcut(logs["session_minutes"], 3, labels=False))  # thirds of minutes for tiers
+alike = logs.assign(tier=pd.qcut(logs["session_minutes"], 3, labels=False))  # minutes for tiers
 same_minutes = within_tiers(alike)[0]
-x = np.column_stack([logs["opt_in_agent_mode"], pd.get_dummies(logs["tier"], dtype=float), logs["session_minutes"]])
+x = np.column_stack([logs["opt_in_agent_mode"], np.eye(3)[logs["tier"]], logs["session_minutes"]])
 cost, cost_same_minutes = (np.linalg.lstsq(x[:, :k], logs["cost_usd"], rcond=None)[0][0] for k in (4, 5))
 print(f"completion, users with similar minutes {same_minutes:+.3f}")
 print(f"cost, users of the same tier ${cost:.4f}; of the same tier and minutes ${cost_same_minutes:.4f}")
@@ -440,7 +448,7 @@ display(pd.DataFrame(font, ["naive", "low", "high"]).T.round(4))
 from scipy import stats
 
 
-def least_squares(y, *regressors):  # coefficients on a constant and the regressors, and their HC1 covariance
+def least_squares(y, *regressors):  # coefficients (the constant first) and their HC1 covariance
     X, y = np.column_stack([np.ones(len(y)), *regressors]), np.asarray(y)
     inverse = np.linalg.solve(X.T @ X, X.T)
     b = inverse @ y
@@ -456,7 +464,7 @@ def least_squares(y, *regressors):  # coefficients on a constant and the regress
 def at_threshold(d, bandwidth=0.10):  # premium minus cheap at confidence 0.85, from a line on each side
     x = np.asarray(d["query_confidence"]) - World.premium_cutoff
     x, done = x[np.abs(x) < bandwidth], np.asarray(d["task_completed"])[np.abs(x) < bandwidth]
-    b, covariance = least_squares(done, x < 0, x, np.minimum(x, 0))  # the last: its slope may differ below
+    b, covariance = least_squares(done, x < 0, x, np.minimum(x, 0))  # the slope may differ below
     return interval(b[1], np.sqrt(covariance[1, 1]))
 
 
@@ -468,9 +476,9 @@ def at_threshold(d, bandwidth=0.10):  # premium minus cheap at confidence 0.85, 
 
 
 # %%
-def changes(d):  # of each workspace: mean over weeks 20-29 minus mean over weeks 0-19; every week counts the same
-    panel = pd.Series(d["task_completed"]).groupby([d["workspace_id"], d["signup_week"]]).mean().unstack()
-    return (panel.loc[:, 20:29].mean(axis=1) - panel.loc[:, :19].mean(axis=1)).to_numpy()
+def changes(d):  # of each workspace: weeks 20-29 minus weeks 0-19; every week counts the same
+    cell = pd.Series(d["task_completed"]).groupby([d["workspace_id"], d["signup_week"]]).mean().unstack()
+    return (cell.loc[:, 20:29].mean(axis=1) - cell.loc[:, :19].mean(axis=1)).to_numpy()
 
 
 def by_workspace(values):  # workspaces 0-24 minus 25-49, with a t-interval over workspaces
@@ -485,7 +493,7 @@ def by_workspace(values):  # workspaces 0-24 minus 25-49, with a t-interval over
 
 
 # %%
-def unexposed(d, minutes, keep):  # workspaces with minus without the summarizer, among the users in `keep`
+def unexposed(d, minutes, keep):  # workspaces with minus without it, among the users in `keep`
     return by_workspace(pd.Series(minutes[keep]).groupby(d["workspace_id"][keep]).mean().to_numpy())
 
 
@@ -498,22 +506,23 @@ def on_for_good(rate, on, before):  # effect at once plus carryover, with a t-in
 def by_design(d, seed=SEED_OUTCOMES, spillover=0.20, block=3):  # the seven, each (estimate, low, high)
     minutes, plain = summarizer(d, seed, spillover)[0], d["opt_in_agent_mode"] == 0
     upgrade = by_workspace(changes(d))
-    return [difference(d["task_completed"], d["prompt_variant"] == 1), within_tiers(d), at_threshold(d), upgrade, upgrade,
-            unexposed(d, minutes, plain), on_for_good(*routing(d, seed, block))]  # fmt: skip
+    prompt, hours = difference(d["task_completed"], d["prompt_variant"] == 1), routing(d, seed, block)
+    return [prompt, within_tiers(d), at_threshold(d), upgrade, upgrade, unexposed(d, minutes, plain),
+            on_for_good(*hours)]  # fmt: skip
 
 
 # %%
 design = np.array(by_design(logs))
 wider = np.diff(design[:, 1:])[:, 0] / np.diff(naive[:, 1:])[:, 0]
-display(pd.DataFrame({"naive": naive[:, 0], "design-based": design[:, 0], "low": design[:, 1], "high": design[:, 2],
-                      "truth": truth, "width / naive width": wider}, ROWS).round(4))  # fmt: skip
+by_row = pd.DataFrame(design, ROWS, ["design-based", "low", "high"])
+display(by_row.assign(naive=naive[:, 0], truth=truth, wider=wider).round(4))
 weeks = logs[logs["signup_week"] < 30].assign(after=lambda d: d["signup_week"] >= 20)
 change = {key: weeks.groupby([key, "after"])["task_completed"].mean().unstack().diff(axis=1)[True]
           for key in ("wave", "workspace_id")}  # fmt: skip
-did_users, did_pooled = change["wave"][1] - change["wave"][2], by_workspace(change["workspace_id"].to_numpy())[0]
-print(
-    f"upgrade, weighted by weeks {design[3, 0]:.4f}, by users {did_users:.4f}, by users within workspaces {did_pooled:.4f}"
-)
+did_users = change["wave"][1] - change["wave"][2]
+did_pooled = by_workspace(change["workspace_id"].to_numpy())[0]
+print(f"upgrade, every week counts the same {design[3, 0]:.4f}, every user {did_users:.4f},",
+      f"every workspace, weeks pooled {did_pooled:.4f}")  # fmt: skip
 
 # %% [markdown]
 # All seven intervals hold the truth. The price is width: twice and a half that of the dashboard for the premium model,
@@ -537,8 +546,9 @@ for s in range(6000, 6000 + N_CHANGED):
     other.append([list(dashboard(d, s, **changed).values()), by_design(d, s, **changed)])
 naive_other, design_other = np.mean(other, axis=0)
 error_other = np.std(other, axis=0, ddof=1)[..., 0] / np.sqrt(N_CHANGED)  # Monte Carlo errors
-display(pd.DataFrame({"naive": naive_other[:, 0], "±": error_other[0], "design-based": design_other[:, 0],
-                      "± ": error_other[1], "truth": truth}, ROWS).round(4))  # fmt: skip
+elsewhere = {"naive": naive_other[:, 0], "±": error_other[0], "design-based": design_other[:, 0],
+             "± ": error_other[1], "truth": truth}  # fmt: skip
+display(pd.DataFrame(elsewhere, ROWS).round(4))
 
 
 # %%
@@ -556,9 +566,8 @@ def panel(axes, title, n, e):  # grey: dashboard n (7,); black: fair comparisons
         axes.text(ratio + shift, at + 0.13, text.replace("-", "−"), va="center", ha=side,
                   weight="bold" if value < 0 else "normal")  # fmt: skip
     axes.text(-0.6, 7.8, "wrong sign", ha="center", weight="bold", color=INK)
-    axes.set(
-        xlim=(-1.2, 3.4), ylim=(0.5, 8.1), xticks=[0, 1, 2, 3], xlabel="measured effect, as a multiple of the truth"
-    )
+    axes.set(xlim=(-1.2, 3.4), ylim=(0.5, 8.1), xticks=[0, 1, 2, 3],
+             xlabel="measured effect, as a multiple of the truth")  # fmt: skip
     axes.set_xticklabels(["zero", "the truth", "2 ×", "3 ×"])
     axes.set_title(title, fontsize=12)
 
@@ -567,17 +576,18 @@ def panel(axes, title, n, e):  # grey: dashboard n (7,); black: fair comparisons
 figure, panels = plt.subplots(1, 2, figsize=(10, 5.4), sharey=True)
 panel(panels[0], "Your dashboard today", naive[:, 0], design)
 panel(panels[1], "Same product, same effects, another season", naive_other[:, 0], design_other)
-panels[0].set_yticks(range(len(ROWS), 0, -1), [
-    f"{row}\ntruth {effect:+.2f} min" if row == "summarizer" else f"{row}\ntruth {100 * effect:+.0f} points"
-    for row, effect in TRUE_EFFECT.items()])  # fmt: skip
-for x, y, text, color, side in ((1.1, 7.75, "true effect", COLOR["truth"], "left"), (2.45, 6.13, "dashboard", "#6E6E6E", "right"),
-                                (1.55, 3.3, "a fair comparison,\n95 % interval", "black", "left")):  # fmt: skip
-    panels[0].text(x, y, text, color=color, va="center", ha=side)
+labels = [f"{row}\ntruth {100 * effect:+.0f} points" for row, effect in TRUE_EFFECT.items()]
+labels[5] = f"summarizer\ntruth {truth[5]:+.2f} min"
+panels[0].set_yticks(range(len(ROWS), 0, -1), labels)
+panels[0].text(1.1, 7.65, "true effect", color=COLOR["truth"])
+panels[0].text(2.45, 6.13, "dashboard", color="#6E6E6E", va="center", ha="right")
+panels[0].text(1.55, 3.3, "a fair comparison,\n95 % interval", va="center")
 figure.tight_layout()
 show(figure, "hero",
-     "Seven decisions in two panels. Left, your dashboard today: all dashboard numbers are positive and near the true "
-     "effect, except agent mode at 2.6 times the effect. Right, same effects in another season: the dashboard numbers of "
-     "the premium model and of both readings of the upgrade are negative; the fair comparisons stay near the truth.")  # fmt: skip
+     "Seven decisions in two panels. Left, your dashboard today: all dashboard numbers are positive and "
+     "near the true effect, except agent mode at 2.6 times the effect. Right, same effects in another "
+     "season: the dashboard numbers of the premium model and of both readings of the upgrade are "
+     "negative; the fair comparisons stay near the truth.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 3. The picture of the first page. Right: means over 40 fresh logs, so that no lucky draw decides, and the mean
@@ -601,7 +611,7 @@ for s in range(1000, 1000 + N_DATASETS):
 draws = np.array(draws)  # (datasets, naive/design, rows, estimate/low/high)
 
 
-def study(k):  # table of the naive (0) or design-based (1) numbers; ±: Monte Carlo error of the coverage
+def study(k):  # table of the naive (0) or design-based (1) numbers; ±: error of the coverage
     estimate, low, high = np.moveaxis(draws[:, k], -1, 0)
     held = [coverage(low[:, row], high[:, row], truth[row]) for row in range(len(ROWS))]
     columns = {
@@ -657,8 +667,9 @@ for s in range(2000, 2000 + 2 * N_CHANGED):
 half_repair = {}
 for name, found in repairs.items():
     estimate, low, high = np.transpose(found)
-    half_repair[name] = estimate.mean(), estimate.std(ddof=1) / np.sqrt(len(found)), *coverage(low, high, 0.80)
-    print("dropped in {:<14} mean {:.3f} ± {:.3f}, coverage {:.2f} ± {:.2f}".format(name, *half_repair[name]))
+    error = estimate.std(ddof=1) / np.sqrt(len(found))
+    half_repair[name] = estimate.mean(), error, *coverage(low, high, 0.80)
+    print("{:<14} mean {:.3f} ± {:.3f}, coverage {:.2f} ± {:.2f}".format(name, *half_repair[name]))
 
 # %% [markdown]
 # The half repair finds twice the effect, in every log. It replaces the spillover by selection: controls without the users
@@ -675,32 +686,32 @@ for name, found in repairs.items():
 
 
 # %%
+AIMED = {"new prompt": "a second test, worth +3 points, on the same odd ids",
+         "agent mode": "a trait that no column records",
+         "premium model": "a second rule, worth +3 points above 0.85",
+         "upgrade, before/after": "a slump of 4 points in early teams alone",
+         "summarizer": "controls get summaries by mail, too",
+         "routing": "a job that costs 2 points in the off-hours"}  # fmt: skip
+
+
 def aimed(s):  # the six designs on fresh logs, each in a world that breaks it
     worlds = (World(), World(prompt_effect=0.04 + 0.03), World(hidden_opt_in=0.20, hidden_effect=0.10),
               World(cutoff_jump=0.03), World(seasonal_jump=-0.04))  # fmt: skip
-    plain, second_test, trait, second_rule, slump = (simulate(s, world=w, outcomes=False) for w in worlds)
+    plain, test, trait, rule, slump = (simulate(s, world=world, outcomes=False) for world in worlds)
     early_slump = np.where(plain["wave"] == 1, slump["task_completed"], plain["task_completed"])
     minutes, has_it = summarizer(plain, s)
     rate, on, before = routing(plain, s)
-    return [difference(second_test["task_completed"], second_test["prompt_variant"] == 1), within_tiers(trait),
-            at_threshold(second_rule), by_workspace(changes(plain | {"task_completed": early_slump})),
+    return [difference(test["task_completed"], test["prompt_variant"] == 1), within_tiers(trait),
+            at_threshold(rule), by_workspace(changes(plain | {"task_completed": early_slump})),
             unexposed(plain, minutes + 0.20 * ~has_it, plain["opt_in_agent_mode"] == 0),
             on_for_good(rate - 0.02 * (1 - on), on, before)]  # fmt: skip
 
 
 # %%
-AIMED = {  # row of the dashboard: what happens
-    "new prompt": "a second test, worth +3 points, on the same odd ids",
-    "agent mode": "a trait that no column records",
-    "premium model": "a second rule, worth +3 points above 0.85",
-    "upgrade, before/after": "a slump of 4 points in early teams alone",
-    "summarizer": "controls get summaries by mail, too",
-    "routing": "a job that costs 2 points in the off-hours",
-}
-hit = np.array([aimed(s) for s in range(7000, 7000 + N_CHANGED)])  # (datasets, designs, estimate/low/high)
-aim_truth = np.array([TRUE_EFFECT[row] for row in AIMED])
-missed = pd.DataFrame({"truth": aim_truth, "design-based": hit[..., 0].mean(axis=0),
-                       "±": hit[..., 0].std(axis=0, ddof=1) / np.sqrt(N_CHANGED)}, list(AIMED))  # fmt: skip
+hit = np.array([aimed(s) for s in range(7000, 7000 + N_CHANGED)])  # (datasets, designs, 3)
+aim_truth, estimate = np.array([TRUE_EFFECT[row] for row in AIMED]), hit[..., 0]
+missed = pd.DataFrame({"truth": aim_truth, "design-based": estimate.mean(axis=0)}, list(AIMED))
+missed["±"] = estimate.std(axis=0, ddof=1) / np.sqrt(N_CHANGED)
 display(missed.round(4))
 
 # %%
@@ -711,19 +722,19 @@ axes.axvline(0, color=INK, lw=0.8)
 axes.axvline(1, color=COLOR["truth"], lw=6, alpha=0.4, zorder=0)
 axes.hlines(y, aim_ratio[:, 1], aim_ratio[:, 2], color=COLOR["estimate"])
 axes.plot(aim_ratio[:, 0], y, "s", color=COLOR["estimate"], ms=5)
-for at, what, value, ratio in zip(y, AIMED.values(), missed["design-based"], aim_ratio[:, 0], strict=True):
+for at, what, value, effect in zip(y, AIMED.values(), missed["design-based"], aim_truth, strict=True):
     axes.text(2.1, at, what, va="center", fontsize=9.5)
-    axes.text(ratio, at + 0.25, f"{value:+.2f}" if at == 2 else f"{100 * value:+.1f}", ha="center", fontsize=9)
+    text = f"{value:+.2f}" if at == 2 else f"{100 * value:+.1f}"
+    axes.text(value / effect, at + 0.25, text, ha="center", fontsize=9)
 axes.set_yticks(y, [f"{row.split(',')[0]}\ntruth {effect if at == 2 else 100 * effect:+.2g}"
                     for at, row, effect in zip(y, AIMED, aim_truth, strict=True)])  # fmt: skip
 axes.set(xlim=(-0.6, 4), ylim=(0.4, 7), xticks=[0, 1, 2], xticklabels=["zero", "the truth", "2 ×"])
-axes.text(1.07, 6.75, "true effect", color=COLOR["truth"], va="center")
-axes.text(2.1, 6.75, "what happens", color=INK, va="center")
-axes.text(-0.3, 6.75, "wrong sign", color=INK, ha="center", va="center")
+for x, text in ((1.07, "true effect"), (2.1, "what happens"), (-0.57, "wrong sign")):
+    axes.text(x, 6.75, text, color=COLOR["truth"] if x == 1.07 else INK, va="center")
 show(figure, "aimed_at_the_designs",
-     "Six fair comparisons, each in a world with one change aimed at it. All six black marks lie off the green line of "
-     "the truth: prompt and agent mode and routing above it, premium model, upgrade and summarizer below it; the upgrade "
-     "nearly at zero.")  # fmt: skip
+     "Six fair comparisons, each in a world with one change aimed at it. All six black marks lie off "
+     "the green line of the truth: prompt and agent mode and routing above it, premium model, upgrade "
+     "and summarizer below it; the upgrade nearly at zero.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4. The same picture, aimed at the black marks: means over 40 fresh logs and the mean 95 % interval of one.*
@@ -750,8 +761,8 @@ show(figure, "aimed_at_the_designs",
 def checks(d):  # what should be zero if the naive number is sound: (value, low, high)
     week, late, done = d["signup_week"], d["wave"] == 2, d["task_completed"]
     waiting, premium = late & (week < 30), d["routed_to_premium"] == 1
-    found = {"early minus late, before week 20": difference(done[week < 20], ~late[week < 20]),
-             "late teams, weeks 20-29 minus 0-19": difference(done[waiting], week[waiting] >= 20)}  # fmt: skip
+    found = {"early minus late, before week 20": difference(done[week < 20], ~late[week < 20])}
+    found["late teams, weeks 20-29 minus 0-19"] = difference(done[waiting], week[waiting] >= 20)
     for name, same in (("cheap", ~premium), ("premium", premium)):
         b, covariance = least_squares(done[same], d["query_confidence"][same])
         found[f"slope on confidence, {name} model"] = interval(b[1], np.sqrt(covariance[1, 1]))
@@ -771,7 +782,7 @@ display(here.round(3))
 # %%
 power, blind = {}, {}
 for name, error in here["error"].iloc[2:].items():
-    power[name] = {s: stats.norm.sf(1.96 - s / error) + stats.norm.cdf(-1.96 - s / error) for s in (0.15, 0.30)}
+    power[name] = {s: stats.norm.sf(1.96 - s / error) for s in (0.15, 0.30)}
     blind[name] = 2.8 * error * abs(slope["confidence_slope"])
     print(f"{name}: notices 0.15 in {power[name][0.15]:.0%} of logs, 0.30 in {power[name][0.30]:.0%};",
           f"passes, dashboard off by up to {100 * blind[name]:.1f} pp")  # fmt: skip
@@ -796,10 +807,11 @@ for name, error in here["error"].iloc[2:].items():
 
 # %%
 gain, low, high = 100 * np.array(adjusted)
-print(f"""Agent mode raises task completion by {gain:.1f} percentage points (95 % interval {low:.1f} to {high:.1f}),
-not by the {100 * naive[1, 0]:.0f} on the dashboard. The rest is who opts in: heavy users choose it more often,
-and complete more tasks with or without it. This assumes that nothing else than engagement
-drives both; a trait like the one of Failure 2 would take off {100 * (missed.loc["agent mode", "design-based"] - 0.08):.0f} more points.""")
+more = 100 * (missed.loc["agent mode", "design-based"] - World.opt_in_effect)
+print(f"""Agent mode raises task completion by {gain:.1f} points (95 % interval {low:.1f} to {high:.1f}),
+not by the {100 * naive[1, 0]:.0f} on the dashboard. The rest is who opts in: heavy users choose it more
+often, and complete more tasks with or without it. This assumes that nothing but engagement
+drives both. A trait like the one of Failure 2 would take off {more:.0f} points more.""")
 
 # %% [markdown]
 # ## Key ideas
@@ -889,16 +901,16 @@ drives both; a trait like the one of Failure 2 would take off {100 * (missed.loc
 # | 06 | routing 0.0688 | neither the effect at once (0.060) nor that of staying on (0.090) | 2 |
 
 # %%
-computed = {"naive_opt_in": naive[1, 0], "naive_premium": naive[2, 0], "naive_before_after": naive[3, 0],
-            "naive_wave_contrast": naive[4, 0], "naive_cluster": naive[5, 0], "naive_switchback": naive[6, 0]}  # fmt: skip
+names = ("opt_in", "premium", "before_after", "wave_contrast", "cluster", "switchback")
+computed = {f"naive_{name}": value for name, value in zip(names, naive[1:, 0], strict=True)}
 published(computed)
 headline = {"decision": "which dashboard numbers may we act on? (agent mode)", "unit": "pp",
-            "method": "compare within tiers", "naive": naive[1, 0], "estimate": adjusted[0], "lo": adjusted[1],
-            "hi": adjusted[2], "truth": ate}  # fmt: skip
+            "method": "compare within tiers", "naive": naive[1, 0], "truth": ate,
+            "estimate": adjusted[0], "lo": adjusted[1], "hi": adjusted[2]}  # fmt: skip
 decision = [  # rows of DECISIONS.md
-    {"reached": "A coin, user by user", "design": "difference of means",
-     "check": "arms as planned and alike? a coin of their own?", "blind": "another test on the same coin",
-     "naive": naive[0, 0], "truth": truth[0]},
-    {"reached": "Everybody at once", "design": "none: this only describes", "check": "did it move like that before?",
-     "blind": "whatever else happened", "naive": naive[3, 0], "truth": truth[3]},
+    {"reached": "A coin, user by user", "design": "difference of means", "naive": naive[0, 0],
+     "check": "arms as planned and alike? a coin of their own?", "truth": truth[0],
+     "blind": "another test on the same coin"},
+    {"reached": "Everybody at once", "design": "none: this only describes", "naive": naive[3, 0],
+     "check": "did it move like that before?", "blind": "whatever else happened", "truth": truth[3]},
 ]  # fmt: skip

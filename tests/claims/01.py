@@ -121,7 +121,7 @@ CLAIMS = [
     Claim("the sampling noise, {noise:.4f}", when="abs(naive[1, 0] - att - selection - noise) < 1e-12"),
     Claim("More users would shrink the noise and leave the {100 * selection:.0f} points where they are", when="noise > 0"),
     # 5 who chose it
-    Claim("Heavy users opt in five times as often as light users", when="about(tiers.loc['heavy', 'opt_in'] / tiers.loc['light', 'opt_in'], 5)"),
+    Claim("Heavy users opt in five times as often as light users", when="about(tiers.loc['heavy', 'opted in'] / tiers.loc['light', 'opted in'], 5)"),
     Claim("without agent mode they would complete {pct(tiers.loc['heavy', 'without'])} of their tasks and light users "
           "{pct(tiers.loc['light', 'without'])}"),
     Claim("prompt variant: no arrow comes in", when="not [head for _, head in arrows() if head == 'prompt_variant']"),
