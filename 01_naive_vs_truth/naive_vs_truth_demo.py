@@ -345,13 +345,14 @@ ARROWS = {"engagement_tier": "opt_in_agent_mode task_completed", "opt_in_agent_m
           "workspace_id": "wave", "wave": "treated_post task_completed",
           "treated_post": "task_completed", "prompt_variant": "task_completed",
           "signup_week": "treated_post task_completed"}  # fmt: skip
-PLACE = {"engagement_tier": (0, 4), "query_confidence": (0, 2), "workspace_id": (0, 1), "wave": (0.7, 1),
-         "signup_week": (0, 0), "treated_post": (1.4, 0), "routed_to_premium": (1.4, 2),
-         "opt_in_agent_mode": (1.4, 3), "prompt_variant": (1.4, 4), "task_completed": (2.8, 2)}  # fmt: skip
+PLACE = {"engagement_tier": (0, 3.5), "query_confidence": (0, 2), "workspace_id": (0, 1), "wave": (0.7, 1),
+         "signup_week": (0, -0.4), "treated_post": (1.4, 0.4), "routed_to_premium": (1.4, 2),
+         "opt_in_agent_mode": (1.4, 3.1), "prompt_variant": (1.4, 4.3),
+         "task_completed": (2.8, 2)}  # fmt: skip
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 3.8))
-axes.set(xlim=(-0.5, 3.3), ylim=(-0.6, 4.5))
+axes.set(xlim=(-0.5, 3.3), ylim=(-0.8, 4.6))
 axes.axis("off")
 box = {}
 for node, (x, y) in PLACE.items():
