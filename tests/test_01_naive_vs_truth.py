@@ -144,7 +144,7 @@ def test_design_based_estimates_find_the_truth_where_the_tutorial_did_not_look()
 def test_each_aim_misses_by_what_it_says():
     """Means over 60 datasets that the tutorial does not use.
 
-    A second test +.03, a rule -.03, a slump of early teams -.04, mail to all controls -.20, a job +.02; the hidden trait
+    A second test +.03, a rule -.03, a slump of early teams -.04, mail to all controls -.20, a job +.02; the trait
     as worked out in the solutions.
     """
     found = np.array([NB["aimed"](seed) for seed in range(8000, 8060)])[..., 0]

@@ -108,8 +108,8 @@ WORKSHOP = [
           "the cards of day 1", "the two mistakes", why="test_workshop.py: TOTAL"),
     Fixed("takes about two minutes and 1 GB of disk", "(200 MB)", "(1) Pair up: two people", "(2) Read", "(3) No network",
           "(4) Any hosted", "the same two commands", why="measured on laptops, or counted there"),
-    Fixed("six yes-or-no guesses", "the two remarks", "two guesses", "three rows, three directions", "four guesses",
-          "the 8.3", "a hundred times the users", "Which of the seven", "wave 1", "wave 2", "two groups",
+    Fixed("six yes-or-no guesses", "the two remarks", "two guesses", "four guesses",
+          "the 8.3", "a hundred times the users", "Which of the seven", "two groups",
           "Clear Outputs of All", "Run All Above", "predict better", "as above", "two bandwidths", "before week 20",
           "Five keen teams", "Day 14", "at a rate of 0.6", "all users", "never in what you did not", "0.2 % of a tier",
           "would fast switching", "carryover were negative", "table of three effects", why="tasks, menus, questions"),
@@ -155,9 +155,10 @@ def decision_rows():
 
 DECISIONS = [
     Claim("| {key}: {naive} ({truth}) |", each="key, naive, truth in decision_rows()"),
-    Fixed("Two rows fit?", "for two dates instead of one", "it answers, or says why it cannot", "On and off, hour by hour", why="the page's own words"),
+    Fixed("Two rows fit?", "for two dates instead of one", "it answers, or says why it cannot", why="the page's own words"),
     Claim("Notebooks {run.notebooks()[1].parent.name[:2]} to {run.notebooks()[-1].parent.name[:2]} have a tool each"),
-    Fixed("do all kinds of users do both", why="overlap"),
+    Fixed("do all kinds of users do both", "none: this only describes", "None fits? Ask for a coin", "On and off, hour by hour", "| longer carryover |",
+          why="advice"),
 ]  # fmt: skip
 
 DATA = [
