@@ -634,8 +634,9 @@ for name, found in honest.items():
 # and 6. The second *if* of section 2 fails: a standard error is a claim about other logs, and here these can be made.
 #
 # - **Before/after**: promised 0.0085, in truth 0.0138. Users who sign up in the same week share that week's shock.
-# - **Summarizer**: promised 0.0038 minutes, in truth $0.3\sqrt{2/25} = 0.0849$ (measured 0.0773, whose own error is 0.004).
-#   The formula counts 50,000 users, and 50 workspaces were assigned. Its mean is too low as well: the first *if*.
+# - **Summarizer**: promised 0.0038 minutes, in truth $0.3\sqrt{2/25} = 0.0849$ (measured 0.0773, two of its own errors
+#   of 0.004 below). The formula counts 50,000 users, and 50 workspaces were assigned. Its mean is too low as well: the
+#   first *if*.
 # - **Agent mode, routing**: hardly any interval holds the truth. Their means are wrong in every log.
 # - **Premium, early/late**: coverage is perfect. In *this* world. A method that is right in one world only has not
 #   measured anything.
