@@ -1,6 +1,6 @@
 """Claims of notebook 03: regression discontinuity."""
 
-from claim_tools import ROOT, Claim, Everywhere, Fixed
+from claim_tools import ROOT, Claim, Fixed
 from generate_data import World
 
 import run
