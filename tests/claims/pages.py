@@ -153,7 +153,14 @@ def decision_rows():
     return rows
 
 
+def decisions_table():
+    """The rows that tutorials hand over for DECISIONS.md."""
+    rows = run.decisions_table({path: nb(path.parent.name[:2]) for path in run.notebooks()}).splitlines()
+    return rows[:1] + rows[2:]
+
+
 DECISIONS = [
+    Claim("{row}", each="row in decisions_table()"),
     Claim("| {key}: {naive} ({truth}) |", each="key, naive, truth in decision_rows()"),
     Fixed("Two rows fit?", "for two dates instead of one", "it answers, or says why it cannot", why="the page's own words"),
     Claim("Notebooks {run.notebooks()[1].parent.name[:2]} to {run.notebooks()[-1].parent.name[:2]} have a tool each"),
