@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -219,6 +220,23 @@ def test_exercises_2_and_3_over_twenty_other_seeds():
     assert 0.095 < moves[:, 1, 0].mean() < 0.110
     assert np.all(np.abs(change.mean(axis=0)) < 3.5 * change.std(axis=0, ddof=1) / np.sqrt(20))
     assert min(ratios) > 0.18 and 0.01 < np.std(ratios, ddof=1) < 0.03
+
+
+# ---- the decision page
+
+
+def test_decision_page_is_one_printed_sheet_and_the_first_link():
+    """One A4 page at a browser's size (16 pixels): few words, short cells. Its links lead somewhere."""
+    text = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| **")]
+    assert len(rows) >= 8 and all(len(row) == 5 for row in rows)
+    for *cells, link in rows:
+        assert all(len(cell.strip("*")) <= 52 for cell in cells), cells
+        assert (ROOT / re.search(r"\]\((.+?)\)", link)[1]).exists()
+    outside = re.sub(r"^\|.*$|^<!--.*$", "", text, flags=re.M)
+    assert len(outside.split()) <= 125, "more words than fit beside the table"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"(?<!!)\[[^\]]+\]\(([^)]+)\)", readme)[1] == "DECISIONS.md"
 
 
 # ---- the causal graph
