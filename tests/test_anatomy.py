@@ -99,7 +99,7 @@ def test_figures_are_sharp_and_complete(notebook):
 def test_first_page(notebook):
     """Title, image of everyday life, decision, picture, answer, three doors; the data are on screen within 15 lines."""
     cells = read(notebook).cells
-    opening = cells[0].source
+    opening = " ".join(cells[0].source.split())
     parts = ["# ", "**The decision", "![", "**The answer at a glance**", "**In ten minutes", "**With care",
              "**You will do:**",
              "**You will learn:**", "**You need:**", "**Run time:** under ", "**On your own logs"]  # fmt: skip
