@@ -716,6 +716,26 @@ def test_write_between_leaves_the_rest(tmp_path):
     assert page.read_text() == "a\n<!-- x -->\nnew\n<!-- end of x -->\nb <!-- y -->"
 
 
+def test_decisions_table_has_the_rows_of_tutorials_and_keeps_the_others(series, monkeypatch):
+    decision = ("decision = [dict(reached='A coin', design='means', check='arms?', blind='leaks', naive=.3, truth=.2),"
+                "dict(reached='A line', design='rdd', check='draw it', blind='rules')]")  # fmt: skip
+    write(series, "08_small/small_demo.ipynb", "# **Run time:** under 5 seconds.", FOUND, decision)
+    write(series, "09_more/more_demo.ipynb", "# **Run time:** under 7 seconds.", FOUND)
+    page = series / "DECISIONS.md"
+    kept = "| **A date** | did | parallel? | waves | [09](09_more/more_demo.ipynb): +1.0 pp (+2.0) |"
+    before = f"old\n{kept}\n| x | [08](08_small/small_demo.ipynb) |"
+    page.write_text(f"a\n<!-- decisions -->\n{before}\n<!-- end of decisions -->\nb")
+    assert run.main(["--write-tables"]) == 0
+    where = "[08](08_small/small_demo.ipynb)"
+    assert page.read_text().splitlines()[4:] == [
+        f"| **A coin** | means | arms? | leaks | {where}: +30.0 pp (+20.0) |",
+        f"| **A line** | rdd | draw it | rules | {where}: +20.0 pp (+10.0) |",
+        kept, "<!-- end of decisions -->", "b"]  # fmt: skip
+    notebook = run.notebooks()[0]
+    with pytest.raises(run.Stop, match=r"08_small/small_demo.ipynb does not hand over `decision\['check'\]`"):
+        run.decisions_table({notebook: {"decision": {"reached": "r", "design": "d", "blind": "b"}}})
+
+
 def test_headline_that_lacks_a_key_is_named(series):
     notebook = write(series, "08_small/small_demo.ipynb", "1")
     headline = dict.fromkeys(("naive", "truth", "estimate", "lo", "hi"), 0.1) | {"decision": "d", "method": "m"}
