@@ -308,6 +308,11 @@ def test_faults_of_metadata_and_of_nothing():
     assert len(run.faults(book)) == 1
 
 
+def test_long_lines_are_cut_and_empty_ones_left_out():
+    assert run._first_line("\n  \n" + 100 * "a" + "\nb") == 100 * "a"
+    assert run._first_line(101 * "a") == 97 * "a" + "..." and run._first_line(" \n") == ""
+
+
 def test_stored_text_does_not_depend_on_when_it_was_printed():
     table = nbformat.v4.new_output("display_data", {"text/plain": "table"})
     joined = run._joined([printed("a"), printed("b"), table, printed("c"), printed("d", "stderr"), printed("e")])
