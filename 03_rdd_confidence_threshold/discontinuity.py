@@ -558,6 +558,8 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
     """
     own_logs.check_roles(columns, *ROLES)
     design = _design(**design)
+    covariates = [own_logs.bracketed(c) for c in _listed(columns.get("covariates"))]
+    columns = {role: own_logs.bracketed(c) for role, c in columns.items() if role != "covariates" and c is not None}
     if (treated_value is None) != (control_value is None):
         raise ValueError("treated_value and control_value: give both or neither")
     outcome = own_logs.number(columns["outcome"])
@@ -566,7 +568,7 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
              "outcome": f"({outcome}) - {own_logs.literal(outcome_offset)}" if outcome_offset else outcome,
              "treated": treated, "who": columns.get("user"), "cutoff": design["cutoff"],
              "step": design["step"] or 0.0}  # fmt: skip
-    return _queries(block, [own_logs.number(c) for c in _listed(columns.get("covariates"))])
+    return _queries(block, [own_logs.number(c) for c in covariates])
 
 
 def _listed(value):
@@ -607,7 +609,7 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
         if offset:
             block["outcome"] = f"({block['outcome']}) - {own_logs.literal(offset)}"
         block["step"] = _step(log, block["x"]) if design["step"] is None else design["step"]
-        check, aggregate = (log.ask(query) for query in _queries(block, covariates))
+        check, aggregate = (log.ask(query, inline=True) for query in _queries(block, covariates))
     return _answer(check, aggregate, columns, design, offset)
 
 

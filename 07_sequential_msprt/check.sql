@@ -1,24 +1,34 @@
--- Before notebook 07 estimates anything: is this log fit for it? (table `logs`, one row per user)
--- A row of the result is a problem: what is wrong, where, and for how many users. No rows: nothing was found.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- Before anything is estimated: is this log fit for a sequential test? (table `logs`, one row per user)
+-- A row of the result is a problem: what is wrong, where, and for how many rows. No rows: nothing was found here.
+-- `analyse` of sequential.py goes on from the aggregate: sample ratio, missing outcomes, too few events.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of sequential.py writes it for you
     SELECT
-        user_id AS who,
-        TRY_CAST(prompt_variant AS DOUBLE) AS arm, -- 0 or 1, by a fair coin; of letters: CASE WHEN ...
-        TRY_CAST(day AS BIGINT) AS test_day, -- the number of the day; of a time stamp: days since the first
-        TRY_CAST(task_completed AS DOUBLE) AS outcome -- 0 or 1
+        CAST(prompt_variant AS STRING) AS arm, -- NULL where missing
+        day AS look, -- NULL where missing, or no time
+        CASE WHEN day IS NULL THEN 0 ELSE 1 END AS time_given, -- 1: there is something, be it a time or not
+        task_completed AS outcome, -- a number: NULL where missing, infinite where it is no number
+        CAST(NULL AS DOUBLE) AS before, -- likewise
+        user_id AS who -- one row for each; NULL in every row if the log has no such column
     FROM logs
 ),
 
 values_checked AS (
     SELECT
         CASE
-            WHEN who IS NULL THEN 'user is missing'
-            WHEN arm IS NULL OR arm NOT IN (0, 1) THEN 'arm is missing or not 0 or 1'
-            WHEN test_day IS NULL THEN 'day is missing or not a whole number'
-            WHEN outcome IS NULL OR outcome NOT IN (0, 1) THEN 'outcome is missing or not 0 or 1'
+            WHEN arm IS NULL THEN 'arm is missing'
+            WHEN look IS NULL AND time_given = 1 THEN 'time is no time'
+            WHEN look IS NULL THEN 'time is missing'
+            WHEN NOT ABS(outcome) < 1e300 THEN 'outcome is not a finite number'
+            WHEN NOT ABS(before) < 1e300 THEN 'covariate is not a finite number'
         END AS problem,
-        COALESCE('day ' || test_day, 'no day') AS place
+        COALESCE('arm ' || arm, 'whole log') AS place
     FROM your_columns
+),
+
+counted AS ( -- no group at all: the log has no rows
+    SELECT problem, place, COUNT(*) AS row_count
+    FROM values_checked
+    GROUP BY problem, place
 ),
 
 repeated AS (
@@ -29,62 +39,34 @@ repeated AS (
     HAVING COUNT(*) > 1
 ),
 
-days AS (
-    SELECT test_day, COUNT(*) AS users, SUM(arm) AS in_arm_1
+in_two_arms AS (
+    SELECT who, COUNT(*) AS times
     FROM your_columns
-    WHERE test_day IS NOT NULL AND arm IN (0, 1)
-    GROUP BY test_day
-),
-
-test AS (
-    SELECT
-        COUNT(*) AS days,
-        SUM(users) AS users,
-        SUM(in_arm_1) AS in_arm_1,
-        MIN(test_day) AS first_day,
-        MAX(test_day) AS last_day
-    FROM days
+    WHERE who IN (SELECT who FROM repeated)
+    GROUP BY who
+    HAVING MIN(LOWER(arm)) < MAX(LOWER(arm))
 )
 
-SELECT problem, place, COUNT(*) AS users
-FROM values_checked
+SELECT problem, place, row_count
+FROM counted
 WHERE problem IS NOT NULL
-GROUP BY problem, place
 
 UNION ALL
 
-SELECT 'user appears more than once' AS problem, 'all days' AS place, COUNT(*) AS users
+SELECT 'user appears more than once' AS problem, 'whole log' AS place, SUM(times) - COUNT(*) AS row_count
 FROM repeated
 HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT 'one arm only' AS problem, 'day ' || test_day AS place, users
-FROM days
-WHERE in_arm_1 = 0 OR in_arm_1 = users
+SELECT 'user is in two arms' AS problem, 'whole log' AS place, SUM(times) AS row_count
+FROM in_two_arms
+HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT 'few users: fewer than 30' AS problem, 'day ' || test_day AS place, users
-FROM days
-WHERE users < 30
-
-UNION ALL
-
-SELECT
-    'days without any user' AS problem,
-    last_day - first_day + 1 - days || ' of them between ' || first_day || ' and ' || last_day AS place,
-    0 AS users
-FROM test
-WHERE days < last_day - first_day + 1
-
-UNION ALL
-
-SELECT -- more than three standard errors away from a fair coin
-    'sample ratio mismatch: the arms are not equally large' AS problem,
-    'all days' AS place,
-    users
-FROM test
-WHERE ABS(in_arm_1 - 0.5 * users) > 1.5 * SQRT(users)
+SELECT 'the log has no rows' AS problem, 'whole log' AS place, 0 AS row_count
+FROM counted
+HAVING COUNT(*) = 0
 
 ORDER BY problem, place

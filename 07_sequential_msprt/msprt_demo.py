@@ -53,7 +53,6 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
-import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -1361,86 +1360,6 @@ if published:
 # "significant" (2.06 against 1.96), and both designs say "not quite". A team that had promised itself one look on day
 # 30 may ship. A team that looked every day may not, and a true effect of 4 points waits a few days longer. That is
 # what error control costs, and this time the effect was real. Over many ideas, most of which are not, it pays.
-
-# %% [markdown]
-# ### The same answer from a warehouse
-#
-# A test in a large product has more users than pandas wants to hold. A dashboard needs two rows a day: how many users
-# each arm got, and how many of them completed the task. One query makes them, [aggregate.sql](aggregate.sql), in
-# standard SQL; its first block is all you change for your own columns. [check.sql](check.sql) beside it says what is
-# wrong with a log before anything is estimated.
-
-# %%
-query = (ROOT / "07_sequential_msprt" / "aggregate.sql").read_text(encoding="utf-8")
-print(query)
-
-# %% [markdown]
-# A real log has a date. Ours has none, so each pair of users gets the day on which the prompt test dealt it out.
-
-# %%
-arrival = logs.groupby("prompt_variant").cumcount()  # 0, 1, ... within each arm: number of the pair
-dated = logs[["prompt_variant", "task_completed"]].assign(day=arrival // PER_DAY + 1)
-dated = dated[arrival < len(gaps)]  # users who found a partner
-with duckdb.connect() as warehouse:
-    warehouse.register("logs", dated)  # or read_parquet("folder/*.parquet").create_view("logs")
-    daily = warehouse.sql(query).df()
-print(f"{len(dated):,} rows in, {len(daily):,} rows out")
-assert not published or len(daily) == 834
-
-
-# %%
-def estimate_from(table, days=None):
-    """Difference in completion, arm 1 minus arm 0, and its standard error, from rows of aggregate.sql.
-
-    table: DataFrame; days: the first so many only, or all. The standard error is the t-test's.
-    """
-    kept = table[table["day"].isin(sorted(table["day"].unique())[:days])]
-    arms = kept.groupby("arm")[["users", "completions"]].sum().loc[[1, 0]]
-    n, rate = arms["users"].to_numpy(float), (arms["completions"] / arms["users"]).to_numpy()
-    pooled = np.sum(n * rate * (1 - rate)) / (n.sum() - 2)
-    return rate[0] - rate[1], np.sqrt(pooled * np.sum(1 / n))
-
-
-by_rows = running[-1], np.sqrt(prompt_pairs.var(axis=1, ddof=1).sum() / len(gaps))
-aggregated = estimate_from(daily)
-print("from the counts {:+.4f}, standard error {:.4f}".format(*aggregated))
-print("from the rows   {:+.4f}, standard error {:.4f}".format(*by_rows))
-assert np.allclose(aggregated, by_rows, rtol=0, atol=1e-10)
-path = np.array([estimate_from(daily, days) for days in range(1, DAYS + 1)])
-shown_days, daily_z = np.array([1, 7, 14, 30]), path[:, 0] / path[:, 1]
-print(f"|z| on days {shown_days}: {np.abs(daily_z[shown_days - 1]).round(2)}")
-print(f"O'Brien-Fleming boundary: {OBRIEN_FLEMING[shown_days - 1].round(2)}")
-assert np.allclose(daily_z, z, rtol=0, atol=1e-10)  # z: from the pairs, above
-
-so_far = daily.pivot(index="day", columns="arm").cumsum()
-pairs = so_far["users", 1].to_numpy()
-p, q = (so_far["completions", arm].to_numpy() / pairs for arm in (1, 0))
-squares = pairs * (p * (1 - p) + q * (1 - q) + (p - q) ** 2)  # as if the arms did not covary
-half_counts = confidence_sequence(pairs * (p - q), squares, pairs)[1]
-wider = (half_counts / half[pairs - 1])[DAYS:]
-print(f"half-width from counts / from pairs, after day 30: {wider.min():.3f} to {wider.max():.3f}")
-first = [np.argmax(np.abs(p - q) > width) + 1 for width in (half_counts, half[pairs - 1])]
-assert not published or (first == [39, 39] and np.abs(wider - 1).max() < 0.012)
-
-# %% [markdown]
-# Estimate, standard error and all thirty values of $z$ agree to ten decimals with those from the rows. Two rows a day,
-# whatever the traffic: a billion users in a year make 730.
-#
-# **What is kept.** Group-sequential tests, which look at one $z$ a day. The safe test, with a day as its block. The
-# normal mixture and the Bayes factor: functions of the counts so far (the mixture as written above wants equal arms). A
-# bootstrap of users, which is a binomial draw for each arm. And a check of the coin: users by arm and day.
-#
-# **What is lost.** First, the order within a day. A test on the table can only stop when a day ends: the confidence
-# sequence, which excluded 0 on day 38.1, does so at the end of day 39. Second, the pairs. The sequence takes its
-# variance from pair differences, and for these the query would have to know who was paired with whom, and count pairs
-# by their two outcomes. The arms' counts give a variance too, as if the outcomes of a pair did not vary together. After
-# day 30 this changes the half-width by at most 1.2 %, and the day on which 0 is excluded not at all (elsewhere, where
-# the band only grazes 0, a per cent may move it by days or weeks). If good and bad days lift both arms alike, pairs
-# cancel them and the pooled counts do not: the band from counts is then the wider one.
-#
-# Third, the users. The query counts rows, and a row must be one randomized user whose outcome is known. Logs with five
-# tasks per user need a GROUP BY user in the first block, or they fail as in section 10; further metrics need a sum
-# each, and a sum of squares where they are not 0 or 1.
 
 # %% [markdown]
 # ## Key ideas

@@ -23,6 +23,7 @@ FATAL, WARNING = "fatal", "warning"
 IN_MEMORY = 50_000_000  # bytes of CSV that are read once; a larger file is read again for each query
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+MOMENTS = ("TIMESTAMP", "DATE")  # DuckDB's types of a date or time stamp
 
 
 class UnfitLog(ValueError):
@@ -222,6 +223,35 @@ def text(expression):
     return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
 
 
+def moment(expression, kind=None):
+    """SQL for a TIMESTAMP: NULL where the value is missing, or is no date and no time stamp between 1700 and 2200.
+
+    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
+    kind: as for `number`. `given` tells a missing value from one that is no time.
+    """
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        value = f"(({expression}) AT TIME ZONE 'UTC')"
+    elif kind is not None and kind.startswith(MOMENTS):
+        value = f"CAST({expression} AS TIMESTAMP)"
+    else:
+        value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", f"THEN {value}"]
+    return "\n            ".join(lines) + "\n        END"
+
+
+def given(expression, kind=None):
+    """SQL for 1 where there is a value, of whatever kind, and 0 where it is missing. kind: as for `number`."""
+    if kind is not None and kind.startswith((*MOMENTS, *NUMBERS)):
+        value = expression if kind.startswith(MOMENTS) else number(expression, kind)
+        return f"CASE WHEN {value} IS NULL THEN 0 ELSE 1 END"
+    return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
+
+
+def bracketed(column):
+    """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
+    return column if column is None or re.fullmatch(r'[\w.]+|"[^"]*"|`[^`]*`', str(column).strip()) else f"({column})"
+
+
 def fill(query, columns, source="logs"):
     """The query with its block `your_columns` made of {name: SQL expression}; `source` is what stands after FROM."""
     block = re.compile(r"WITH your_columns AS \(.*?\n\),?(?=\n)", flags=re.S)
@@ -268,6 +298,8 @@ def _frame(frame):
         raise ValueError(f"logs: two columns are called {', '.join(map(repr, twice))}; rename one")
     frame = frame.set_axis(names, axis=1).reset_index(drop=True)
     for name in names:
+        if isinstance(frame[name].dtype, pd.PeriodDtype):
+            frame[name] = frame[name].dt.to_timestamp()  # when it begins
         if frame[name].dtype == object:
             frame[name] = frame[name].map(str, na_action="ignore").astype("string")
     return frame
@@ -287,6 +319,8 @@ class Logs:
     def __init__(self, logs):
         self._relation = None
         self._connection = None
+        self._text = False  # whether every column is text, as in a CSV,
+        self._typed = {}  # but for these, which an expression calculates with: {name: SQL of the number}
         if isinstance(logs, duckdb.DuckDBPyRelation):
             self._relation = logs
         else:
@@ -311,10 +345,12 @@ class Logs:
             if all(Path(file).stat().st_size == 0 for file in files):
                 raise ValueError(f"{files[0]}: an empty file")
             raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
-            raw.create_view("as_text")
+            raw.create_view("file")
             # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
             kind = "TABLE" if sum(Path(file).stat().st_size for file in files) < IN_MEMORY else "VIEW"
-            connection.execute(f"CREATE {kind} logs AS SELECT TRIM(COLUMNS(*)) FROM as_text")
+            connection.execute(f"CREATE {kind} as_text AS SELECT TRIM(COLUMNS(*)) FROM file")
+            connection.execute("CREATE VIEW logs AS FROM as_text")
+            self._text = True
         elif isinstance(logs, pd.DataFrame):
             connection.register("logs", _frame(logs))
         else:
@@ -337,8 +373,14 @@ class Logs:
     def _describe(self, select):
         return self._run(f"DESCRIBE SELECT {select} FROM logs").fetchall()
 
-    def ask(self, sql):
-        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line."""
+    def ask(self, sql, inline=False):
+        """The result of a query on the table `logs`, as a DataFrame. Raises ValueError with DuckDB's first line.
+
+        inline: scan the log again wherever the query names its block `your_columns`, of which DuckDB would else keep a
+        copy in memory, as large as the log.
+        """
+        if inline:
+            sql = sql.replace("WITH your_columns AS (", "WITH your_columns AS NOT MATERIALIZED (", 1)
         try:
             return self._run(sql).df()
         except duckdb.Error as error:
@@ -351,9 +393,14 @@ class Logs:
         match = match or [name for name in self.columns if name.lower() == column.lower()]
         if match:
             return '"' + match[0].replace('"', '""') + '"'
+        words = self._type_columns_of(column) if self._text else {}
         try:
             self._describe(column)
         except duckdb.Error as error:
+            if words:
+                name, count = next(iter(words.items()))
+                raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
+                                 "are no numbers") from None  # fmt: skip
             if re.fullmatch(r"[\w .-]+", column):
                 close = difflib.get_close_matches(column, self.columns, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
@@ -361,6 +408,34 @@ class Logs:
             raise ValueError(f"columns[{role!r}]: {column!r} is neither a column nor SQL "
                              f"({_first_line(error)})") from None  # fmt: skip
         return f"({column})"
+
+    def _type_columns_of(self, expression):
+        """Make numbers of the text columns that an expression names, where all their values are and it wants numbers.
+
+        Returns {column: how many of its values are no numbers} of the others.
+        """
+        words = {}
+        for name in [name for name in self.columns if name not in self._typed]:
+            if not re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"])|"{re.escape(name)}"', expression, re.I):
+                continue
+            value = number('"' + name.replace('"', '""') + '"')
+            count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({value}) > 1e300")["n"][0]
+            if count:
+                words[name] = count
+                continue
+            self._typed[name] = value
+            self._view()
+            try:
+                self._describe(expression)
+            except duckdb.Error:
+                del self._typed[name]  # it is used as a text
+                self._view()
+        return words
+
+    def _view(self):
+        typed = ", ".join(f'{value} AS "{name}"' for name, value in self._typed.items())
+        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT * {f'REPLACE ({typed})' if typed else ''} "
+                                 "FROM as_text")  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
@@ -396,6 +471,27 @@ class Logs:
                                  f"values ({_some(found)}); say which one is the control")  # fmt: skip
             no = others[0]
         return yes_no(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None, yes, no)
+
+    def moment(self, role, column):
+        """("time stamp" or "number", SQL, SQL for 1 where something is given) of a column of times (see `moment`).
+
+        A column of texts is of the kind that most of its first thousand values are. Raises ValueError where the type
+        cannot be a time.
+        """
+        expression = self.expression(role, column)
+        kind = self.kind(expression)
+        if kind.startswith(MOMENTS):
+            return "time stamp", moment(expression, kind), given(expression, kind)
+        if kind.startswith(NUMBERS):
+            return "number", number(expression, kind), given(expression, kind)
+        if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
+            wanted = "a date, a time stamp or a number"
+            raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
+        first = self.ask(f"SELECT COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
+                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+        if first["numbers"][0] > first["times"][0]:
+            return "number", number(expression), given(expression)
+        return "time stamp", moment(expression), given(expression)
 
     def text(self, role, column):
         """SQL for a column of labels (see `text`)."""

@@ -25,7 +25,9 @@ def values(logs, role, column, kind="number", **options):
 # ---- reading
 
 
-@pytest.fixture(params=["csv", "csv.gz", "tsv", "crlf and BOM", "quotes", "parquet", "PARQUET", "frame", "relation", "shards"])
+@pytest.fixture(
+    params=["csv", "csv.gz", "tsv", "crlf and BOM", "quotes", "parquet", "PARQUET", "frame", "relation", "shards"]
+)
 def same_log(request, tmp_path):
     """The same four rows in every form that a log may have."""
     text = FRAME.to_csv(index=False)
@@ -139,7 +141,8 @@ def test_a_third_arm_is_never_pooled():
 
 @pytest.mark.parametrize("column, message", [
     ("scor", "did you mean 'score'"), ("colour", "its columns are score, done, arm"),
-    ("score +", "neither a column nor SQL"), ("scor + 1", "neither a column nor SQL"), ("DATE '2026-01-01'", "is a DATE"),
+    ("score +", "neither a column nor SQL"), ("scor + 1", "neither a column nor SQL"),
+    ("DATE '2026-01-01'", "is a DATE"),
 ])  # fmt: skip
 def test_a_column_that_is_not_there_gets_one_line(column, message):
     with pytest.raises(ValueError, match=message) as error:
@@ -155,6 +158,18 @@ def test_odd_names_and_expressions():
     assert values(FRAME, "outcome", "done = 1") == [1, 0, 1, 0]
 
 
+def test_a_csv_can_be_calculated_with(tmp_path):
+    """Its columns are text, so that words can be counted; an expression gets numbers where all values are numbers."""
+    path = tmp_path / "log.csv"
+    path.write_text("score,code,plan\n85,01,pro\nNA,02,free\n7.5,x3,pro\n")
+    np.testing.assert_array_equal(values(path, "running", "score / 100.0"), [0.85, np.nan, 0.075])
+    np.testing.assert_array_equal(values(path, "outcome", "score >= 50"), [1, np.nan, 0])
+    np.testing.assert_array_equal(values(path, "outcome", "plan = 'pro' AND score > 10"), [1, 0, 0])
+    assert values(path, "unit", "LEFT(score, 1) || code", "text")[0] == "801"  # a text where a text is wanted
+    with pytest.raises(ValueError, match="'code / 2' cannot be calculated: 1 values of 'code' are no numbers"):
+        values(path, "running", "code / 2")
+
+
 def test_labels_keep_their_case_and_lose_their_margins():
     frame = pd.DataFrame({"unit": [" Berlin", "Köln ", "NA", None, "7"]})
     found = values(frame, "unit", "unit", "text")
@@ -168,20 +183,63 @@ def test_sums_of_squares_are_centred_where_the_mean_is_large():
         assert own_logs.centre_of(log, log.number("outcome", "z")) == 0
 
 
+def test_a_query_may_scan_the_log_again_instead_of_keeping_a_copy():
+    query = "WITH your_columns AS (\n    SELECT score AS x\n    FROM logs\n)\n"
+    query += "SELECT * FROM your_columns AS a, your_columns AS b"
+    with Logs(FRAME) as log:
+        assert log.ask(query, inline=True).equals(log.ask(query)) and len(log.ask(query)) == 16
+
+
+def moments(frame, column="t"):
+    with Logs(frame) as log:
+        kind, sql, given = log.moment("time", column)
+        return kind, log.ask(f"SELECT {sql} AS v, {given} AS given FROM logs")
+
+
+@pytest.mark.parametrize("values, kind", [
+    (["2026-03-01", "2026-03-01 05:06:07"], "time stamp"), (["2026-03-01T05:06:07Z", "2026-03-01"], "time stamp"),
+    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]), "time stamp"),
+    ([1, 10], "number"), (["1", "10.5"], "number"),
+    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]).tz_localize("Asia/Tokyo"), "time stamp"),
+])  # fmt: skip
+def test_a_column_of_times_is_dates_or_numbers(values, kind):
+    found, table = moments(pd.DataFrame({"t": values}))
+    assert found == kind and table["given"].tolist() == [1, 1]
+    if kind == "number":
+        expected = [float(value) for value in values]
+    else:
+        expected = pd.to_datetime(pd.Series(values), utc=True, format="mixed").dt.tz_localize(None).tolist()
+    assert table["v"].tolist() == expected
+
+
+def test_what_is_no_time_is_told_from_what_is_missing():
+    odd = ["soon", "", None, "NaT", "0012-01-01", "infinity", "31/03/2026"]
+    kind, table = moments(pd.DataFrame({"t": ["2026-03-01", *odd]}))
+    assert kind == "time stamp" and table["v"].notna().tolist() == [True] + [False] * 7
+    assert table["given"].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
+    kind, table = moments(pd.DataFrame({"t": [1.5, np.nan, np.inf]}))
+    assert kind == "number" and table["given"].tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"columns\['time'\]: 't' is a BOOLEAN"):
+        moments(pd.DataFrame({"t": [True]}))
+
+
 # ---- filling queries, arguments, problems
 
 
 def test_fill_replaces_the_block_and_nothing_else():
-    query = "-- first\nWITH your_columns AS ( -- change\n    SELECT\n        a AS x -- (b)\n    FROM logs\n),\n\nmore AS (SELECT 1)\n"
+    query = "-- first\nWITH your_columns AS ( -- change\n    SELECT\n        a AS x -- (b)\n    FROM logs\n),\n"
+    query += "\nmore AS (SELECT 1)\n"
     filled = own_logs.fill(query, {"x": "p + 1", "y": "q"}, source="their_logs")
-    assert filled == ("-- first\nWITH your_columns AS (\n    SELECT\n        p + 1 AS x,\n        q AS y\n    FROM their_logs\n),"
+    assert filled == ("-- first\nWITH your_columns AS (\n    SELECT\n        p + 1 AS x,\n        q AS y\n"
+                      "    FROM their_logs\n),"
                       "\n\nmore AS (SELECT 1)\n")  # fmt: skip
     with pytest.raises(ValueError, match="no block"):
         own_logs.fill("SELECT 1", {"x": "1"})
 
 
 @pytest.mark.parametrize("columns, message", [
-    ("y", "a dict from role"), ({"outcom": "y"}, "did you mean 'outcome'"), ({"outcome": "y"}, "which column is 'running'"),
+    ("y", "a dict from role"), ({"outcom": "y"}, "did you mean 'outcome'"),
+    ({"outcome": "y"}, "which column is 'running'"),
     ({"outcome": "y", "running": "x", "colour": "c"}, "'colour' is no role of this design"),
 ])  # fmt: skip
 def test_roles_are_checked(columns, message):
@@ -207,7 +265,9 @@ def test_refusal_has_a_line_for_each_fatal_problem_and_keeps_the_table():
     assert problems["severity"].tolist() == [FATAL, FATAL, WARNING]
     with pytest.raises(UnfitLog) as error:
         own_logs.refuse(problems)
-    assert str(error.value) == ("it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too.")
+    assert str(error.value) == (
+        "it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too."
+    )
     assert error.value.problems is problems
     own_logs.refuse(problems[problems["severity"] == WARNING])  # a warning alone refuses nothing
 
