@@ -601,11 +601,11 @@ def cores():
 
 
 def expected_seconds(notebook):
-    """Of an execution: those of the last one here, or what the notebook promises its readers, or 0."""
+    """Of an execution: those of the last one here, or what the notebook promises its readers, or a guess."""
     try:
         return last_result(notebook).get("seconds") or promised_seconds(notebook)
     except Stop:
-        return 0
+        return 10
 
 
 def run_notebooks(only=None, every=False):

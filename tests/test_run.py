@@ -192,7 +192,7 @@ def test_seconds_are_those_of_the_last_run_or_the_promised_ones(series):
     assert run.expected_seconds(notebook) == 25
     (series / ".results" / "small_demo.pickle").write_bytes(pickle.dumps({"seconds": 3.5}))
     assert run.expected_seconds(notebook) == 3.5
-    assert run.expected_seconds(write(series, "08_small/small_solutions.ipynb", "1")) == 0
+    assert 0 < run.expected_seconds(write(series, "08_small/small_solutions.ipynb", "1")) < 25
 
 
 def test_series_in_a_folder_with_an_awkward_name(series, capsys):
