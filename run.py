@@ -269,10 +269,7 @@ def reader_free(environment=os.environ):
     one thread: small matrices gain nothing from more, and notebooks run side by side.
     """
     private = NAMESPACES / "reader_free"
-    try:
-        matplotlib = f"matplotlib {metadata.version('matplotlib')}"  # its cache of fonts, built once for each version
-    except metadata.PackageNotFoundError:
-        matplotlib = "matplotlib"
+    matplotlib = f"matplotlib {metadata.version('matplotlib')}"  # its cache of fonts, built once for each version
     own = {"IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "jupyter/config", "JUPYTER_DATA_DIR": "jupyter/data",
            "JUPYTER_RUNTIME_DIR": "jupyter/runtime", "MPLCONFIGDIR": matplotlib}  # fmt: skip
     profile = private / own["IPYTHONDIR"] / "profile_default"
@@ -605,11 +602,11 @@ def cores():
 
 
 def expected_seconds(notebook):
-    """Of an execution: those of the last one here, or what the notebook promises its readers, or 0."""
+    """Of an execution: those of the last one here, or what the notebook promises its readers, or a guess."""
     try:
         return last_result(notebook).get("seconds") or promised_seconds(notebook)
     except Stop:
-        return 0
+        return 10
 
 
 def run_notebooks(only=None, every=False):
