@@ -321,7 +321,8 @@ def tests_for(mutant):
             script = claim_tools.tutorials()[number[0]].stem
             chosen.append(f"test_mirrors.py::test_tables_show_the_headline[{script}]")
     elif (ROOT / file).with_suffix(".ipynb").exists():
-        chosen, more = ["test_notebooks.py", "test_glossary.py", "test_workshop.py"], ("-k", f"{stem} or {folder}")
+        chosen = ["test_notebooks.py", "test_anatomy.py", "test_glossary.py", "test_workshop.py"]
+        more = ("-k", f"{stem} or {folder}")
     elif file.endswith(".sql"):
         chosen = ["test_warehouse.py", *own]
     elif file == "run.py":
@@ -331,8 +332,12 @@ def tests_for(mutant):
         chosen = ["test_generator.py"]
     else:  # a tool: the tests that are named after it first, then all that use it
         named = [name for name in tests if stem in name]
-        chosen = [*named, *own, *(name for name, text in tests.items() if re.search(rf"\b{stem}\b", text))]
-        slow = "mirrors notebooks other_data commands claims".split()
+        chosen = [
+            *named,
+            *own,
+            *(name for name, text in tests.items() if re.search(rf"(?:from|import) {stem}\b", text)),
+        ]
+        slow = "mirrors notebooks other_data commands claims contributing anatomy notebook_tools".split()
         chosen = [name for name in chosen if name not in [f"test_{word}.py" for word in slow]]
     chosen = [name for name in dict.fromkeys(chosen) if name.partition("::")[0] in tests]
     return (*(f"tests/{name}" for name in chosen), *more) if chosen else ()
