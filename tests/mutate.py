@@ -481,7 +481,7 @@ def main(arguments=None):
         low, high = wilson(killed, n)
         print(f"== {kind}: {len(alive)} of {n} survive", *alive, sep="\n", flush=True)
         claims = f", {len(by_claims)} by claims" if kind in TEXTS else ""
-        share = f"{100 * killed / n:.0f} %, 95 % interval {100 * low:.0f} to {100 * high:.0f}"
+        share = f"{100 * killed / n:.1f} %, 95 % interval {100 * low:.0f} to {100 * high:.0f}"
         seconds = time.perf_counter() - start
         lines.append(f"{kind:<11} {killed:>4} of {n:>3} killed ({share}){claims}, {seconds:.0f} s")
     print("\n".join(lines))
