@@ -849,9 +849,10 @@ for k, users in ((50, 1000), (50, 10_000), (100, 1000)):
 # %% [markdown]
 # In terms of information, our users outside agent mode are worth about 135 independent ones, and in a typical draw of
 # this world 100: our baselines scatter unusually little. Ten times the users leave the standard error at 0.0849; twice
-# the workspaces make it 0.0600. Before you ask for more users, ask for more workspaces, or for last month's data. (The
-# formula is for equal sizes. Otherwise put $m$ times one plus the squared coefficient of variation of the sizes, which
-# is 1.34 in Failure 3: there the design effect more than doubles. The tool allows for that.)
+# the workspaces make it 0.0600. Before you ask for more users, ask for more workspaces, or for last month's data.
+#
+# (The formula is for equal sizes. Otherwise put $m$ times one plus the squared coefficient of variation of the sizes,
+# which is 1.34 in Failure 3: there the design effect more than doubles. The tool allows for that.)
 #
 # **Predict, then run.** `plan` takes a month without the summarizer and holds the lottery two thousand times on it.
 # Without the measurement from before, the smallest effect that 50 workspaces find with power 0.80 is 0.186 minutes. The
@@ -877,8 +878,9 @@ show(future.figure(0.15), "power",
      "measurement from before, the curve passes 0.8 at 26 workspaces; without it, at 75.")
 
 # %% [markdown]
-# *Figure 5. Power to find 0.15 minutes, from our own history. The dotted curve lies on the solid one: drawing pairs of
-# workspaces that were alike before is worth as much as adjusting.*
+# *Figure 5. Power to find 0.15 minutes, from our own history; horizontal line: the power of 0.80 that plans ask for.
+# The dotted curve lies on the solid one: drawing pairs of workspaces that were alike before is worth as much as
+# adjusting.*
 #
 # The tempting answer takes off seven tenths. But that is the variance. Effects are measured in standard errors, which
 # fall with its root: the smallest effect is 0.104, a little more than half. Still, that is worth three times as many

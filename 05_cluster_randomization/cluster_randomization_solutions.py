@@ -107,7 +107,8 @@ for flag in ("before", "now"):
     means = frame[frame[flag] == 0].groupby("workspace_id")[["treated", "minutes"]].mean()
     fit = cluster_means(means["minutes"], means["treated"] == 1)
     shares = frame.groupby("treated")[flag].mean()
-    print(f"{flag:<6}: {fit.estimate:+.3f}; in agent mode {shares[1]:.0%} of the treated, {shares[0]:.0%} of the others")
+    print(f"{flag:<6}: {fit.estimate:+.3f}; "
+          f"in agent mode {shares[1]:.0%} of the treated, {shares[0]:.0%} of the others")  # fmt: skip
 assert 0.63 < fit.estimate < 0.65
 
 # %%
