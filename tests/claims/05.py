@@ -237,6 +237,7 @@ CLAIMS = [
     Claim("the curve passes 0.8 at {planned['average cluster'][1]} workspaces; without it, at {planned['average cluster, before ignored'][1]}",
           when="planned['average cluster'][1] == future.clusters_needed(0.15, power=0.8)"),
     Claim("Power to find 0.15 minutes", when="planned['average cluster'][1] == future.clusters_needed(0.15)"),
+    Claim("horizontal line: the power of 0.80 that plans ask for", when="future.detectable(interval='average cluster') == future.detectable(power=0.80, interval='average cluster')"),
     Claim("The dotted curve lies on the solid one", when="abs(future.table['spread'][7] / future.table['spread'][3] - 1) < 0.01"),
     Fixed("The tempting answer takes off seven tenths", "What is the smallest effect with it", why=STORY),
     Claim("which fall with its root", when="about(planned['average cluster'][0] / planned['average cluster, before ignored'][0], (1 - explained) ** 0.5, 0.08)"),
