@@ -1,13 +1,16 @@
 # make           set up, write the data, execute the notebooks, print the scoreboard
 # make test      set up, run all tests
+# make test-03   the notebooks of one folder and the tests about it; any number that a folder has
 # make lab       set up, open JupyterLab
 # make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
 # make test-spark   run the SQL queries on Apache Spark, too (an environment of its own; needs Java 17)
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
-# make sync      bring notebooks and mirrors (.ipynb and .py) in line; the one that was changed last wins
+# make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
 # make clean     remove all that make has made
 # make test-oldest, make test-newest    the tests on the oldest and the newest supported versions
+#
+# make PYTHON=/path/to/python3    the same with this Python
 
 ifeq ($(OS),Windows_NT)
 BIN := Scripts
@@ -16,11 +19,19 @@ BIN := bin
 endif
 PY := .venv/$(BIN)/python
 READY := .venv/ready
-FIND_PYTHON := python=; for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$p; break; fi; done; \
+IS_PYTHON = -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+FIND_PYTHON := python=; for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if $$p $(IS_PYTHON); then python=$$p; break; fi; done; \
 	if [ -z "$$python" ]; then echo "set-up: no Python 3.11 or newer found. Install one (https://www.python.org/downloads/)," \
 	"or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; fi
-MAKE_VENV = $$python -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$python has no working venv module." \
+ifneq ($(PYTHON),)
+# Asked for by name: this one or none, whether or not there is a virtual environment already.
+ifneq ($(shell "$(PYTHON)" $(IS_PYTHON) && echo yes),yes)
+$(error set-up: PYTHON=$(PYTHON) is not a Python 3.11 or newer)
+endif
+FIND_PYTHON := python="$(PYTHON)"
+endif
+MAKE_VENV = "$$python" -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$python has no working venv module." \
 	"On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
@@ -31,6 +42,9 @@ all: $(READY)
 
 test: $(READY)
 	@$(PY) -m pytest
+
+test-%: $(READY)
+	@$(PY) -m pytest --folder $*
 
 lab: $(READY)
 	@$(PY) -m jupyterlab
@@ -45,23 +59,31 @@ check: $(READY)
 	@$(PY) tests/check_environment.py
 
 sync: $(READY)
-	@$(PY) -m jupytext --sync [0-9][0-9]_*/*.py
+	@$(PY) run.py --sync
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest .venv-spark .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv data/logs_100m.parquet
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A virtual environment, made anew only when it is missing or what it should hold has changed.
+# A virtual environment, made anew only when it is missing, what it should hold has changed, or its Python does not run
+# any more (it was removed or upgraded, or the folder moved) or is not the one that was asked for.
+WHICH = -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null
+ifneq ($(wildcard $(READY)),)
+RUNS := $(shell $(PY) $(WHICH))
+ifneq ($(if $(PYTHON),$(shell "$(PYTHON)" $(WHICH)),$(RUNS)),$(or $(RUNS),none))
+.PHONY: $(READY)
+endif
+endif
 $(READY): requirements.txt constraints.txt
 	@$(FIND_PYTHON); \
-	echo "Setting up .venv with $$($$python --version) (once; about a minute)"; \
+	echo "Setting up .venv with $$("$$python" --version) (once; about a minute)"; \
 	$(call MAKE_VENV,.venv)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt || $(NO_INSTALL)
 	@touch $@
 
 # Java is looked for first: PySpark is a download of 450 MB.
 .venv-spark/ready: requirements-spark.txt constraints.txt
-	@$(FIND_PYTHON); $$python tests/on_spark.py --check || exit 1; \
+	@$(FIND_PYTHON); "$$python" tests/on_spark.py --check || exit 1; \
 	echo "Setting up .venv-spark (once; about a minute)"; $(call MAKE_VENV,.venv-spark)
 	@.venv-spark/$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements-spark.txt -c constraints.txt || $(NO_INSTALL)

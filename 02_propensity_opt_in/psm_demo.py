@@ -55,7 +55,6 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
-import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -1238,64 +1237,6 @@ assert not published or headline["lo"] <= headline["truth"] <= headline["hi"]
 print(f"""Agent mode raises task completion by about {100 * estimate:.1f} percentage points
 (95 % interval {100 * low:.1f} to {100 * high:.1f}), not by the dashboard's {100 * naive:.0f}.
 The claim fails if an unrecorded trait matters about as much as engagement tier.""")
-
-# %% [markdown]
-# ### The same answer from a warehouse
-#
-# Your own logs may have a hundred million rows. None of them has to come to the notebook: since section 3 every
-# estimator here has worked on a table of counts, and one query makes such a table where the rows are,
-# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
-# [check.sql](check.sql) beside it says what is wrong with a log before anything is estimated.
-
-# %%
-query = (ROOT / "02_propensity_opt_in" / "aggregate.sql").read_text(encoding="utf-8")
-print(query)
-
-# %%
-with duckdb.connect() as warehouse:
-    warehouse.read_csv(str(DATA)).create_view("logs")  # or read_parquet("folder/*.parquet")
-    aggregate = warehouse.sql(query).df()
-print(f"{len(logs):,} rows in, {len(aggregate):,} rows out")
-
-
-# %%
-def estimate_from(table, target="ATE"):
-    """AIPW estimate (ATE or ATT) and its standard error from the rows of aggregate.sql (DataFrame)."""
-    kinds = table.pivot(index=["tier", "confidence"], columns="opted_in").fillna(0)  # cells
-    users, completions = (kinds[name].to_numpy(float).T for name in ("users", "completions"))
-    c = np.stack([users - completions, completions], axis=1)  # (treated, completed, cell)
-    tier, confidence = (kinds.index.get_level_values(name) for name in ("tier", "confidence"))
-    X = design(tier.map(TIERS.index).to_numpy(), confidence.to_numpy())
-    return ratio(*aipw_terms(fit_propensity(X, c), *outcome_models(X, c), target), c)
-
-
-aggregated = estimate_from(aggregate)
-e_i = chooser.predict()  # statsmodels' scores, one per user; so are m0_i, m1_i and the bracket
-m0_i, m1_i = (sm.OLS(y[opt == k], x_users[opt == k]).fit().predict(x_users) for k in (0, 1))
-bracket = m1_i - m0_i + opt * (y - m1_i) / e_i - (1 - opt) * (y - m0_i) / (1 - e_i)
-by_rows = bracket.mean(), bracket.std() / np.sqrt(len(bracket))
-print("from the counts {:.4f}, SE {:.4f}".format(*aggregated))
-print("from the rows   {:.4f}, SE {:.4f}".format(*by_rows))
-print("cross-fitted    {:.4f}, SE {:.4f}".format(*ship["ATE"]))
-assert np.allclose(aggregated, by_rows, rtol=0, atol=1e-10)
-assert not published or len(aggregate) == 22_302
-
-# %% [markdown]
-# Estimate and standard error agree with the row-by-row ones to ten decimals, and statsmodels did the fitting there. A
-# row out is a tier, a value of confidence and a choice. So there are at most 3 · 10,001 · 2 of them, about sixty
-# thousand, for fifty thousand users as for a hundred million. A cell in which everybody chose alike has one row and
-# not two, and that is no obstacle: the two models borrow from its neighbours.
-#
-# Most of this notebook works from the same rows: weighting with its sandwich, matching with ties averaged, the balance
-# table, effective sample sizes, effects by tier, E-value and $\Gamma$. So does the bootstrap: to draw users with
-# replacement is to draw the counts from a multinomial distribution (section 10).
-#
-# **What is lost** is whatever tells two users of the same row apart. Cross-fitting deals individual users into folds,
-# so the query would need a fold column: five values of a hash of the user id, one more name in the GROUP BY, five times
-# the rows at most. Spillover needs to know who works with whom. An outcome that is not 0 or 1 needs its sum and its sum
-# of squares. And each further covariate multiplies the rows: with twenty of them every user has a row of their own, and
-# the table is as long as the log. Then coarsen the covariates (section 10 rounded confidence to one decimal), and
-# measure on a sample of users what that costs.
 
 # %% [markdown]
 # ## Key ideas

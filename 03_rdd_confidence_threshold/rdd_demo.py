@@ -237,7 +237,7 @@ show(figure, "rd_plot",
 # ## 5. How wide a window?
 #
 # A wide window has many users and trusts the line far from the threshold. A narrow one has few and trusts it only
-# nearby. The article tries four widths, and once a quadratic instead of a line.
+# nearby. Here are the article's four widths, and once a quadratic instead of a line.
 
 # %%
 fits = {(h, 1): rdd(logs, h) for h in (0.05, 0.10, 0.15, 0.20)} | {(0.10, 2): rdd(logs, 0.10, degree=2)}
@@ -250,11 +250,11 @@ display(sweep.round(4))
 # All five agree, and it is tempting to call that robust. But the windows are nested: whoever is in the narrow one is in
 # all others too. Section 7 measures how much of the agreement is mere overlap.
 #
-# The quadratic bends with the data. It costs two parameters more, one for each side (the article says four), and they
+# The quadratic bends with the data. It costs two parameters more, one for each side (not four, as printed), and they
 # raise the standard error by half, from 0.0131 to 0.0196. Higher powers than the second chase noise at the edge: do not
 # use them (Gelman and Imbens 2019).
 #
-# **What does the bootstrap add?** The article draws users with replacement 500 times and refits. A local line needs only
+# **What does the bootstrap add?** Draw users with replacement 500 times, and refit. A local line needs only
 # counts: how many users had this confidence, how many of them completed. So all 500 samples are counts, and one call
 # fits them all. That is how [discontinuity.py](discontinuity.py), the tool of this notebook, does it.
 
@@ -270,8 +270,8 @@ for (h, degree), name in zip(fits, sweep.index, strict=True):
     print(f"{name:<14} [{low:+.4f}, {high:+.4f}], {ratio:.2f} times the HC3 interval")
 
 # %% [markdown]
-# The same intervals as from HC3, up to the noise of 500 draws. They have to be: both measure the variance. The article
-# says that the bootstrap tells you which specification to trust when they disagree. It cannot. What sets specifications
+# The same intervals as from HC3, up to the noise of 500 draws. They have to be: both measure the variance. One reads
+# that the bootstrap tells you which specification to trust when they disagree. It cannot. What sets specifications
 # apart is bias, and a badly biased fit has a bootstrap interval as narrow as a good one. In Failure 4 the narrowest
 # interval is the most wrong.
 #
@@ -306,7 +306,7 @@ print(f"robust interval [{ship.lo:.4f}, {ship.hi:.4f}], {wider:.2f} times as wid
 # ## 6. Can users choose their side?
 #
 # If people, a prompt template or a retry can push a query across the line, those just below it are no longer like those
-# just above. Sorting leaves a trace: too many users on one side. The article looks for it in five bins of two points.
+# just above. Sorting leaves a trace: too many users on one side. The published check looks for it in five bins of two points.
 
 # %%
 per_point = np.bincount((tenthousandths // 100).astype(np.intp), minlength=101)
@@ -328,7 +328,7 @@ print(f"users at exactly 0.85: {at_line.sum()}, {premium[at_line].sum()} of them
 # The five counts cannot show it: a user who slips from just above 0.85 to just below stays in the bin from 0.84 to 0.86.
 # Split at the line, there are 1,197 and 1,138, a difference that chance makes often. A falling density makes some of it,
 # too; the proper test, `rddensity` (Cattaneo, Jansson and Ma 2020), fits the density on both sides, and sees nothing.
-# (The article calls it McCrary's, whose test of 2008 has the same purpose and another construction.)
+# (It is not McCrary's, whose test of 2008 has the same purpose and another construction.)
 #
 # One detail deserves a look in every log: the router decided on the full confidence, and the log
 # rounded it afterwards. Of the eight users at exactly 0.85, four went to the premium model and count as cheap here.
@@ -500,7 +500,7 @@ donut = report("motivated move, donut of 0.01",
 # The direction follows who moves. The size surprises: three in ten of a bin of one hundredth shift the estimate by two
 # and a half points, since a line is most sensitive at its end, and that is where they moved.
 #
-# The article's advice, a fuzzy design (Failure 3), gives the same biased number: it divides by the jump in routing,
+# The advice to turn to a fuzzy design (Failure 3) gives the same biased number: that design divides by the jump in routing,
 # and movers really do get the premium model, so the jump is 1. A **donut**, which leaves out everybody within 0.01,
 # helps here. It must be as wide as users can move, and it is right only while the lines are straight.
 
@@ -521,7 +521,7 @@ axes.bar(bars / 100, points[80:90], 0.0096, align="edge", alpha=0.65,
          color=[COLOR["treated"] if k < 85 else COLOR["control"] for k in bars])  # fmt: skip
 for k in range(80, 90, 2):
     axes.plot([k / 100, k / 100 + 0.02], [points[k : k + 2].sum()] * 2, color=INK, lw=2.2)
-axes.text(0.80, 2600, "lines: the article's bins of two points", color=INK, fontsize=9)
+axes.text(0.80, 2600, "lines: bins of two points", color=INK, fontsize=9)
 axes.text(0.86, 1250, "bars: bins of one point", color=INK, fontsize=9)
 axes.axvline(CUTOFF, ymax=0.86, color=FAINT, lw=1)
 axes.set(xlabel="query confidence", ylabel="users (mean of a dataset)", ylim=(0, 2800))
@@ -609,8 +609,8 @@ for degree, h in [(1, 0.03), (1, 0.05), (1, 0.10), (1, 0.15), (1, 0.20), (2, 0.1
     bend[degree, h] = *report(name, *found), found[0].std()
 
 # %% [markdown]
-# The tempting answer is to widen it, since more users should settle a dispute; the article says so, too. It is
-# backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the smallest
+# The tempting answer is to widen it, since more users should settle a dispute, and that is the printed
+# advice. It is backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the smallest
 # scatter of all. A bootstrap would call it the most trustworthy. Read a disagreement as "there is a bend in this
 # window", and narrow it, or let `rdrobust` do so: in section 7 it kept its coverage in this very world.
 
@@ -829,25 +829,21 @@ print(result.report())
 # digit.
 
 # %%
-described, quadratic = logs["query_confidence"].describe().round(3), sweep.loc["quadratic 0.10"]
+described, bend_effect = logs["query_confidence"].describe().round(3), sweep.loc["quadratic 0.10"]
 computed = {"n_rows": len(logs), "n_columns": load_logs(DATA).shape[1], "n_premium": premium.sum(),
             "n_cheap": (~premium).sum(), "naive_effect": naive, "late": late, "late_se_hc3": late_se,
-            "late_p": fit.pvalues[0], "late_n": fit.nobs, "quadratic_effect": quadratic["effect"],
-            "quadratic_p": quadratic["p"], "linear_quadratic_difference": quadratic["effect"] - late,
+            "late_p": fit.pvalues[0], "late_n": fit.nobs, "quadratic_effect": bend_effect["effect"],
+            "quadratic_p": bend_effect["p"], "linear_quadratic_difference": bend_effect["effect"] - late,
             "bin_spread": max(five.values()) - min(five.values())}  # fmt: skip
-for key, name in zip(("mean", "std", "min", "q25", "q50", "q75", "max"), described.index[1:], strict=True):
-    computed[f"confidence_{key}"] = described[name]
+for name in described.index[1:]:
+    computed[f"confidence_{name.replace('25%', 'q25').replace('50%', 'q50').replace('75%', 'q75')}"] = described[name]
 for (h, degree), (name, row) in zip(fits, sweep.iterrows(), strict=True):
-    key, bw = ("linear", "quadratic")[degree - 1], f"bw{round(100 * h):03}"
-    computed |= {f"ci_{key}_{bw}_lo": interval[name][0], f"ci_{key}_{bw}_hi": interval[name][1]}
-    for short in ("n", "effect", "se", "p"):
-        computed[f"sweep_{bw}_{short}"] = row[{"n": "users", "se": "error"}.get(short, short)]
-computed |= {f"sweep_bw010_{short}": computed[f"late{long}"] for short, long in
-             (("effect", ""), ("se", "_se_hc3"), ("p", "_p"), ("n", "_n"))}  # fmt: skip
+    key = f"{('linear', 'quadratic')[degree - 1]}_bw{round(100 * h):03}"
+    computed |= {f"ci_{key}_lo": interval[name][0], f"ci_{key}_hi": interval[name][1]}
+    for column, short in (("users", "n"), ("effect", "effect"), ("error", "se"), ("p", "p")):
+        computed[f"{key.replace('linear', 'sweep')}_{short}"] = row[column]
 computed |= {f"bin_0{name[2:4]}_0{name[-2:]}": count for name, count in five.items()}
 published(computed)
-
-# %%
 headline = {"decision": "is the premium model worth five times the price, at the margin?", "unit": "pp",
             "method": "regression discontinuity (local linear, robust interval)", "naive": naive,
             "estimate": ship.estimate, "lo": ship.lo, "hi": ship.hi, "truth": truth}  # fmt: skip

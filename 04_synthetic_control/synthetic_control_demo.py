@@ -57,7 +57,6 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads would only wait
 
-import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -1242,94 +1241,6 @@ week 10: {} points, {} to {}).""".format(*points))
 headline = {"decision": "did the model upgrade raise completion?", "estimate": estimate, "lo": low,
             "hi": high, "method": "difference-in-differences", "naive": float(naive),
             "truth": truth, "unit": "pp"}  # fmt: skip
-
-# %% [markdown]
-# ### The same answer from a warehouse
-#
-# Your own logs may have a billion rows, and nobody pulls these into pandas. Nobody has to. A panel is a rate per
-# workspace and week, and a rate is two counts. One query makes the counts, [aggregate.sql](aggregate.sql). It is
-# standard SQL, and its first block is all you change for your own columns. [check.sql](check.sql) beside it says what
-# is wrong with a log before anything is estimated. The query counts all weeks; the window of 30 is cut out afterwards.
-
-# %%
-query = (ROOT / "04_synthetic_control" / "aggregate.sql").read_text(encoding="utf-8")
-print(query)
-
-# %%
-with duckdb.connect() as warehouse:
-    warehouse.read_csv(str(DATA)).create_view("logs")  # or read_parquet("folder/*.parquet")
-    table = warehouse.sql(query).df()
-print(f"{len(logs):,} rows in, {len(table):,} rows out")
-assert not published or len(table) == World.n_weeks * WORKSPACES  # no cell of these logs is empty
-
-
-# %% [markdown]
-# There is a trap in the step back to a panel. A workspace in which nobody signed up in some week has *no row*: GROUP BY
-# makes no group out of nothing. A pivot that fills such holes with zeros turns "nobody came" into "nobody completed",
-# and an average over the rows that are there gives that workspace fewer weeks than the others. So we lay the counts on
-# a full grid: a hole holds 0 users, hence no rate, and `rates` interpolates it as in section 4.
-
-# %%
-def counts_from(table, workspaces=range(WORKSPACES), weeks=WEEKS):
-    """Completions and users, each (weeks, workspaces), from the rows of aggregate.sql (DataFrame)."""
-    column = pd.Series(range(len(workspaces)), index=list(workspaces))
-    table = table[table["week"].between(0, weeks - 1) & table["workspace"].isin(column.index)]
-    done, users = np.zeros((2, weeks, len(column)))  # a cell without a row keeps its 0 users
-    cell = table["week"].to_numpy(), column.loc[table["workspace"]].to_numpy()
-    done[cell], users[cell] = table["completions"], table["users"]
-    return done, users
-
-
-# %% [markdown]
-# Now the estimate from the counts, beside one that looks at every user: pandas averages the rows of each workspace and
-# week, and a $t$-test of SciPy compares the changes.
-
-# %%
-def estimate_from(table, treated=range(WAVE_1), others=range(WAVE_1, WORKSPACES), start=START,
-                  weeks=WEEKS):  # fmt: skip
-    """Difference-in-differences and its standard error, from the same rows.
-
-    treated, others: ids of the workspaces; start: first treated week; weeks: how many to use.
-    """
-    panel = rates(*counts_from(table, [*treated, *others], weeks))
-    effect, error, _, _ = did_interval(panel, start, len(treated))
-    return float(effect), float(error)
-
-
-aggregated = estimate_from(table)
-by_row = users.pivot_table("task_completed", "signup_week", "workspace_id")  # means of rows
-by_row = by_row.interpolate().ffill().bfill()
-change = by_row.iloc[START:].mean() - by_row.iloc[:START].mean()
-one, two = change.iloc[:WAVE_1], change.iloc[WAVE_1:]
-row_did = one.mean() - two.mean()
-row_se = row_did / stats.ttest_ind(one, two).statistic
-print("from the counts {:+.4f}, standard error {:.4f}".format(*aggregated))
-print(f"from the rows   {row_did:+.4f}, standard error {row_se:.4f}")
-assert np.allclose([aggregated, (estimate, se)], (row_did, row_se), rtol=0, atol=1e-10)
-
-counted, rng = counts_from(table), np.random.default_rng([SEED_STUDY, 62])
-assert abs(sc(rates(*counted)) - gap) < 1e-10
-from_counts = user_bootstrap(*counted, rng, 4 * B_BOOTSTRAP)
-print("user bootstrap of synthetic control: from the counts [{:+.3f}, {:+.3f}], "
-      "from the rows [{:+.3f}, {:+.3f}]".format(*from_counts, *ci))  # fmt: skip
-assert not published or np.abs(from_counts - ci).max() < 0.006
-
-# %% [markdown]
-# Estimate and standard error agree to ten decimals. The rows out are bounded by workspaces times weeks, however many
-# users there are: 2,600 here, and 2,600 for a billion.
-#
-# **What works from the table**: synthetic control, with and without intercept, the placebos in space and in time,
-# leave-one-out, the permutation test and the event study. They all take a panel, and `rates(*counts_from(table))` is
-# the panel. The user bootstrap works as well: to draw users with replacement is to draw the counts anew, and
-# `user_bootstrap` (section 8) needs nothing else. Its draws are others than those over rows, so the two intervals
-# differ by their Monte Carlo error. The regression on users becomes one on the 1,500 cells of 30 weeks, weighted by
-# their users.
-#
-# **What is lost** is everything finer than workspace and week. A launch in the middle of a week needs days in place of
-# weeks. Whether another kind of user signed up after week 20 needs a further column to group by, a tier for example.
-# For minutes or cost in place of completion, a sum takes the place of the completions, and every estimator and the
-# interval over workspaces still work: the noise is read off the spread *between* workspaces. Only the user bootstrap
-# would need the rows again. And which model served whom is in no table of outcomes: keep the exposure logs.
 
 # %% [markdown]
 # ## Key ideas

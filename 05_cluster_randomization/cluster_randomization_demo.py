@@ -54,7 +54,6 @@ sys.path.insert(0, str(ROOT / "data"))
 # %%
 from itertools import combinations, product
 
-import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -1204,64 +1203,6 @@ print(f"""Among users without agent mode, switching the summarizer on for a whol
 {estimate:.2f} minutes per session (95 % interval {low:.2f} to {high:.2f}, 50 workspaces); we assume
 the same for the others. Control users in agent mode pick up {effects[0]:.2f} minutes from summaries
 of others; at full rollout nobody is a control, so this is no part of the launch decision.""")
-
-# %% [markdown]
-# ### The same answer from a warehouse
-#
-# Your own product may have a hundred million users. The tables of section 2 need no more room for them: a row per
-# workspace and kind of user. One query makes them, [aggregate.sql](aggregate.sql). It is standard SQL, and its first
-# block is all you change for your own columns. [check.sql](check.sql) beside it says what is wrong with a log before
-# anything is estimated. In a real log the assignment is a column, as it should be; so we hand over our constructed
-# minutes with one.
-
-# %%
-query = (ROOT / "05_cluster_randomization" / "aggregate.sql").read_text(encoding="utf-8")
-print(query)
-
-# %%
-frame = logs[["workspace_id", "opt_in_agent_mode"]].assign(treated=treated * 1, minutes=minutes)
-with duckdb.connect() as warehouse:
-    warehouse.register("logs", frame)  # or read_parquet("folder/*.parquet").create_view("logs")
-    table = warehouse.sql(query).df()
-print(f"{len(frame):,} rows in, {len(table):,} rows out")
-for name, cells in (("users", n), ("minutes_sum", s), ("minutes_squares", q)):
-    assert np.allclose(table[name], cells[n > 0], rtol=1e-10)  # the tables of section 2, as rows
-
-
-# %%
-def estimate_from(table):
-    """Effect among users not opted in, and its standard error, from the rows of aggregate.sql."""
-    quiet = table[table["opted_in"] == 0]
-    assert quiet["workspace"].is_unique, "some workspace has users in both arms"
-    means = (quiet["minutes_sum"] / quiet["users"]).to_numpy()
-    return cluster_means(means, (quiet["treated"] == 1).to_numpy())
-
-
-aggregated = estimate_from(table)
-by_hand = frame[frame["opt_in_agent_mode"] == 0].groupby("workspace_id").mean()  # from the rows
-fit = sm.OLS(by_hand["minutes"], sm.add_constant(by_hand["treated"])).fit()
-row_level = fit.params["treated"], fit.bse["treated"]
-print("from the sums {:+.4f}, standard error {:.4f}".format(*aggregated))
-print("from the rows {:+.4f}, standard error {:.4f}".format(*row_level))
-assert np.allclose(aggregated, row_level, rtol=0, atol=1e-10)
-assert np.allclose(aggregated, (estimate, se), rtol=0, atol=1e-10)
-
-# %% [markdown]
-# Estimate and standard error agree to ten decimals (the order in which a database adds moves the last bits of a sum).
-# So would nearly all of this notebook: the naive number, both regressions, the cluster bootstrap, randomization
-# inference, the wild bootstrap, the dropped workspaces. They resample, reassign or flip *whole workspaces*, and a
-# workspace is two rows. That bounds the rows out: two for each workspace, 100 here, and 100 for a billion users in 50
-# workspaces. Nor does the function need our numbering of workspaces, or arms of equal size.
-#
-# **What is lost** is whatever looks inside a workspace: the curves of Figure 2, medians, trimming of outliers, a plot
-# by week. Each further question wants a column of its own: the pre-period measure its sum, another exposure flag (a
-# treated partner, say) a place in the GROUP BY, an adjustment for users' covariates their squares and products.
-#
-# **Take care with sums of squares.** Only the naive standard error and the ICC need them, as `q - s**2 / n`: a small
-# difference of large numbers. Here a squared outcome is on average a few hundred times the variance within a workspace,
-# and two or three of sixteen digits go. With a mean a million times the standard deviation (a timestamp, say) twelve
-# go. Subtract a constant near the mean in the first block of the query, `minutes - 5`: no difference, and no standard
-# error of one, depends on it.
 
 # %% [markdown]
 # ## Key ideas

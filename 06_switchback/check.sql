@@ -1,71 +1,79 @@
--- Before notebook 06 estimates anything: is this log fit for it? (table `logs`, one row per user or query)
--- A row of the result is a problem: what is wrong, where, and for how many users. No rows: nothing was found.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- Before anything is estimated: is this log fit for a switchback? (table `logs`, one row per user, query or segment)
+-- A row of the result is a problem: what is wrong, where, and for how many rows. No rows: nothing was found here.
+-- `analyse` of switchback.py goes on from the aggregate: gaps, aliases, too few blocks, traffic that follows the arm.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of switchback.py writes it for you
     SELECT
-        TRY_CAST(slot AS BIGINT) AS slot, -- the number of the hour since the experiment began
-        TRY_CAST(routing_on AS DOUBLE) AS treated, -- 0 or 1, the same for all users of a slot
-        TRY_CAST(task_completed AS DOUBLE) AS outcome -- 0 or 1
+        slot AS t, -- when: seconds, or a number of your own unit; NULL where missing, infinite where it is no time
+        routing_on AS treated, -- 0 or 1, the same for all rows of a slot; NULL where missing, infinite where neither
+        1 AS treated_given, -- 0 for a history in which nothing was switched
+        task_completed AS outcome, -- a number: NULL where missing, infinite where it is no number
+        1 AS weight, -- how many users a row stands for
+        user_id AS who, -- NULL in every row if the log has no such column
+        0 AS origin, -- when a slot began
+        1 AS slot_length, -- both in units of t
+        0 AS burn_in -- so much of the beginning of each slot is left out
     FROM logs
+),
+
+placed AS (
+    SELECT
+        *,
+        CASE WHEN ABS(t) < 1e300 THEN FLOOR((t - origin) / slot_length + 1e-9) END AS slot
+    FROM your_columns
 ),
 
 values_checked AS (
     SELECT
         CASE
-            WHEN slot IS NULL THEN 'slot is missing or not a whole number'
-            WHEN treated IS NULL OR treated NOT IN (0, 1) THEN 'treatment is missing or not 0 or 1'
-            WHEN outcome IS NULL OR outcome NOT IN (0, 1) THEN 'outcome is missing or not 0 or 1'
-        END AS problem,
-        COALESCE('slot ' || slot, 'no slot') AS place
+            WHEN t IS NULL THEN 'time is missing'
+            WHEN NOT ABS(t) < 1e300 THEN 'time is no time'
+            WHEN treated_given = 1 AND treated IS NULL THEN 'treatment is missing'
+            WHEN treated_given = 1 AND treated NOT IN (0, 1) THEN 'treatment is neither of its two values'
+            WHEN weight IS NULL THEN 'weight is missing'
+            WHEN NOT ABS(weight) < 1e300 OR weight < 0 THEN 'weight is no number of users'
+            WHEN outcome IS NULL THEN 'outcome is missing'
+            WHEN NOT ABS(outcome) < 1e300 THEN 'outcome is not a finite number'
+        END AS problem
     FROM your_columns
 ),
 
-slots AS (
-    SELECT slot, COUNT(*) AS users, MIN(treated) AS least, MAX(treated) AS most
-    FROM your_columns
-    WHERE slot IS NOT NULL AND treated IN (0, 1)
+mixed AS ( -- slots with both arms: their rows in the smaller arm
+    SELECT CASE WHEN 2 * SUM(treated) < COUNT(*) THEN SUM(treated) ELSE COUNT(*) - SUM(treated) END AS few
+    FROM placed
+    WHERE treated IN (0, 1) AND t - origin - slot * slot_length >= burn_in - 1e-9 * slot_length
     GROUP BY slot
+    HAVING MIN(treated) < MAX(treated)
 ),
 
-experiment AS (
-    SELECT
-        COUNT(*) AS slots,
-        SUM(users) AS users,
-        MIN(slot) AS first_slot,
-        MAX(slot) AS last_slot,
-        SUM(most) AS slots_on
-    FROM slots
+repeated AS (
+    SELECT COUNT(*) AS times
+    FROM your_columns
+    WHERE who IS NOT NULL AND t IS NOT NULL
+    GROUP BY who, t
+    HAVING COUNT(*) > 1
 )
 
-SELECT problem, place, COUNT(*) AS users
+SELECT problem, 'whole log' AS place, COUNT(*) AS row_count
 FROM values_checked
 WHERE problem IS NOT NULL
-GROUP BY problem, place
+GROUP BY problem
 
 UNION ALL
 
-SELECT 'on and off in one slot' AS problem, 'slot ' || slot AS place, users
-FROM slots
-WHERE least <> most
+SELECT 'on and off in one slot' AS problem, 'slots with both' AS place, SUM(few) AS row_count
+FROM mixed
+HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT 'few users: fewer than 30' AS problem, 'slot ' || slot AS place, users
-FROM slots
-WHERE users < 30
+SELECT 'user appears more than once at the same time' AS problem, 'whole log' AS place, SUM(times) - COUNT(*) AS row_count
+FROM repeated
+HAVING COUNT(*) > 0
 
 UNION ALL
 
-SELECT
-    'slots without any user' AS problem,
-    last_slot - first_slot + 1 - slots || ' of them between ' || first_slot || ' and ' || last_slot AS place,
-    0 AS users
-FROM experiment
-WHERE slots < last_slot - first_slot + 1
-
-UNION ALL
-
-SELECT 'few slots: fewer than 10 on, or off' AS problem, 'all slots' AS place, users
-FROM experiment
-WHERE slots_on < 10 OR slots - slots_on < 10
+SELECT 'the log has no rows' AS problem, 'whole log' AS place, 0 AS row_count
+FROM your_columns
+HAVING COUNT(*) = 0
 
 ORDER BY problem, place

@@ -50,7 +50,6 @@ if ROOT is None:
 sys.path.insert(0, str(ROOT / "data"))
 
 # %%
-import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -1155,72 +1154,6 @@ every block still lives in the other arm.""".format(*points))
 # - Randomize the schedule, in pairs of blocks at least as long as the memory; check its rank, and keep the coin.
 # - Model the lag, or drop the first slot of **both** arms. Add hour effects when the schedule allows them.
 # - Count slots. Report a $t$-interval, and beside it the randomization test that replays the design.
-
-# %% [markdown]
-# ### The same answer from a warehouse
-#
-# Your own logs may have a billion rows; a switchback needs one row per slot. The query that makes these rows is
-# [aggregate.sql](aggregate.sql). It is standard SQL, and its first block is all you change for your own columns.
-# [check.sql](check.sql) beside it says what is wrong with a log before anything is estimated. A real log has a time
-# stamp, and its slot would be `date_trunc('hour', started_at)`, counted in hours from the start; ours has none, so we
-# hand the query the logs with the slot that the shuffle dealt.
-
-# %%
-query = (ROOT / "06_switchback" / "aggregate.sql").read_text(encoding="utf-8")
-print(query)
-
-# %%
-dealt = users[["task_completed"]].assign(slot=users.index % 48)
-with duckdb.connect() as warehouse:
-    warehouse.register("logs", dealt)  # or read_parquet("folder/*.parquet").create_view("logs")
-    table = warehouse.sql(query).df()
-print(f"{len(dealt):,} rows in, {len(table)} rows out")
-
-
-# %%
-def estimate_from(table, on, hours=False, planted=(0, 0)):
-    """Total effect and its standard error from the rows of aggregate.sql (DataFrame).
-
-    on: the schedule (slots,); a slot without users has no row and is left out. hours: add hour
-    effects (48 slots). planted: effects to add to the outcome, for logs that do not have them.
-    """
-    on = np.asarray(on)
-    slot = table["slot"].to_numpy()  # each row takes schedule and lag of its own hour
-    outcome = (table["completions"] / table["users"]).to_numpy() + effects(on, planted)[slot]
-    x = with_hours(regressors(on)) if hours else regressors(on)
-    fit = least_squares(x[slot], outcome)
-    return effect(*fit[:2], [0, 1, 1] + [0] * (x.shape[-1] - 3), 0)[:2]
-
-
-PLANTED = (DIRECT, CARRYOVER)
-lag = pd.Series(ON).shift(1, fill_value=0)  # the same from the rows, with pandas and statsmodels
-hourly = dealt.groupby("slot")["task_completed"].mean() + DIRECT * ON + CARRYOVER * lag
-test = sm.OLS(hourly, sm.add_constant(np.c_[ON, lag])).fit().t_test([0, 1, 1])
-by_rows = test.effect.item(), test.sd.item()
-compared = {
-    "article's schedule": (estimate_from(table, ON, False, PLANTED), by_rows),
-    "random, hour effects": (estimate_from(table, plan, True, PLANTED), (value, value_se)),
-}
-for name, (counted, rows) in compared.items():
-    print("{:<21} counts {:.4f} (SE {:.4f})".format(name, *counted), end="   ")
-    print("rows {:.4f} (SE {:.4f})".format(*rows))
-    assert np.allclose(counted, rows, rtol=0, atol=1e-10)
-
-# %% [markdown]
-# Totals and standard errors agree to ten decimals, for the article's schedule and for the random one with hour effects.
-# As in "the experiment you would run instead", effects are added to the *real* slot means, so the first line is not the
-# headline, whose slot noise was drawn. (In your own logs the effect is in the outcome already, and nothing is planted.)
-#
-# What is **kept** is everything taught here. The slot is the unit: HAC, the bootstraps of slots and of cycles, the
-# randomization test and the residual plot see slot means only. Even an outcome that is not 0 or 1, such as cost, needs
-# nothing but one more sum, because the standard error comes from the spread between slots. The rows out are bounded by
-# the length of the experiment, however busy it was: 48 for two days of hours.
-#
-# **What is lost** is whatever lies inside a slot or across slots. A bootstrap of users needs rows, and so does anything
-# about users who appear in several slots: the query counts them once per row, and the slots that share them are no
-# longer independent. An effect by hour *and* segment needs the segment in SELECT and GROUP BY. Burn-in must be cut off
-# before counting (a WHERE), and so must slots of another length be chosen. And count slots by the clock, never by the
-# row: an hour without users has no row, and the hour after it would be given the wrong lag.
 
 # %% [markdown]
 # ## Key ideas

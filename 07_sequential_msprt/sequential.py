@@ -35,7 +35,6 @@ experiments at once. This module knows nothing of the series' synthetic world.
 
 import functools
 import math
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path

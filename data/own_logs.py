@@ -298,6 +298,8 @@ def _frame(frame):
         raise ValueError(f"logs: two columns are called {', '.join(map(repr, twice))}; rename one")
     frame = frame.set_axis(names, axis=1).reset_index(drop=True)
     for name in names:
+        if isinstance(frame[name].dtype, pd.PeriodDtype):
+            frame[name] = frame[name].dt.to_timestamp()  # when it begins
         if frame[name].dtype == object:
             frame[name] = frame[name].map(str, na_action="ignore").astype("string")
     return frame

@@ -132,6 +132,8 @@ def guesses(number, found, doc, source):
                     continue
             cost = len(expression) + far / 3 + 8 * ("(" in expression) + 10 * (scale == 100 and not percent)
             cost -= 20 * all(name.isupper() for name in names)
+            alone = re.fullmatch(r"\(([^()]*)\)", expression)
+            expression = alone[1] if alone and scale == 1 and (value >= 0 or sign) else expression
             text = expression if value >= 0 or sign else f"abs({expression})"
             text = f"100 * {text}" if scale == 100 else text
             form = "+" * (sign == "+") + "," * ("," in number.core) + ("" if whole else f".{decimals}f")

@@ -20,13 +20,14 @@ PRACTICE_CLAIMS and SOLUTIONS_CLAIMS; those of the pages in tests/claims/pages.p
    dropped, a row of a table is a paragraph ("| a | b |"), "−" is "-". Formulas and code stay as they are written. An
    alt text is a paragraph of its own.
 2. A claim stands in one paragraph, character for character, exactly once (`times=2`: twice), and is true.
-3. Every number lies in a field, in a claim with a condition, in a Fixed, or is exempt (`exemption` has the list); its
-   sign and its per cent belong to it. Digits that are typed in a claim must occur in its condition. Numbers are digits
-   and the words two to ninety, half, a third, quarter, tenth, hundred, thousand, dozen, twice, threefold and the like.
+3. Every number lies in a field, in a claim with a condition, in a Fixed, or is exempt (`exempt_places` says what is);
+   its sign and its per cent belong to it. Digits that are typed in a claim must occur in its condition. Numbers are
+   digits and the words two to ninety, half, a third, quarter, tenth, hundred, dozen, twice, threefold and the like.
 4. Words of direction (above, fewer, always ...; OPPOSITES has them): at least HELD_DIRECTIONS of them lie in a claim.
 
 A claim may use the notebook's variables, what the file of claims defines, `tutorial`, `solutions` and `practice` (the
-variables of a sibling: solutions["bias"]), nb("03") (of any tutorial), np, and the functions under "helpers" below.
+variables of a sibling: solutions["bias"]), nb("03") (of any tutorial), np, section("When it fails") (its number), and
+the functions under "helpers" below.
 """
 
 import argparse
@@ -246,11 +247,12 @@ def directions(doc):
 
 NAMED = r"sections?|figures?|failures?|exercises?|solutions?|steps?|clues?|questions?|tables?"
 POINTER = re.compile(
-    rf"(?:(?P<kind>§§?|\b(?:{NAMED})\b) ?)(?P<list>\d+(?:–\d+)?(?:(?:, and |, | and | or | to )\d+(?:–\d+)?)*)"
+    rf"(?:(?P<kind>§§?|\b(?:{NAMED})\b) ?)(?P<list>\d+(?:–\d+)?(?:(?:, and |, | and | or | to )(?!0)\d+(?:–\d+)?)*)"
     r"(?![\w%]|[.,]\d)", re.I,
 )  # fmt: skip
-TERMS = re.compile(  # numbers that are part of a name or say how something is coded
-    r"\b0 or 1\b|\b0/1\b|\bAR\(1\)|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
+TERMS = re.compile(  # the credit, numbers that are part of a name or say how something is coded
+    r"\(freeCodeCamp, 2026\)|\b0 or 1\b|\b0/1\b|\bAR\(1\)"
+    r"|\b(?:one|two)-(?:sided|way|stage|sample)\b|\bhalf-(?:widths?|heights?|life)\b"
 )
 LEVEL = re.compile(
     r"95 %(?= (?:confidence |randomization |robust |t )?(?:interval|limit|band|confidence))|(?<=\[)95 %(?=\])"
@@ -267,16 +269,18 @@ def references(doc):
 def structure(doc):
     """What can be pointed at in a Document: a set of ("section", 3), ("figure", 1), ("failure", 2), ...
 
-    Sections and figures are there only if they are numbered 1, 2, 3, ...
+    They are there only if they are numbered one after the other: 1, 2, 3 (failures may begin later).
     """
+    heads = [("section", n) for n in re.findall(r"^#+ (\d+)\. ", doc.text, re.M)]
+    heads += [("figure", n) for n in re.findall(r"^Figure (\d+)\. \S", doc.text, re.M)]
+    heads += re.findall(rf"^#+ ({NAMED}) (\d+)\b", doc.text, re.M | re.I)
+    tasks = re.findall(r"^(\d)\. ", doc.text.partition("\n## On your own\n")[2], re.M)
+    heads += [(word, n) for word in ("exercise", "solution") for n in tasks]
     found = set()
-    for kind, pattern in (("section", r"^#+ (\d+)\. "), ("figure", r"^Figure (\d+)\. \S")):
-        there = [int(n) for n in re.findall(pattern, doc.text, re.M)]
-        found |= {(kind, n) for n in there if there == list(range(1, len(there) + 1))}
-    for line in re.findall(r"^#+ .*", doc.text, re.M):
-        found |= {(word.lower().rstrip("s"), int(n)) for word, n in re.findall(rf"\b({NAMED}) (\d+)\b", line, re.I)}
-    tasks = doc.text.partition("\n## On your own\n")[2]
-    found |= {(word, int(n)) for n in re.findall(r"^(\d)\. ", tasks, re.M) for word in ("exercise", "solution")}
+    for kind in {kind.lower() for kind, _ in heads}:
+        there = [int(n) for word, n in heads if word.lower() == kind]
+        first = 1 if kind in ("section", "figure") else there[0]
+        found |= {(kind, n) for n in there if there == list(range(first, first + len(there)))}
     return found
 
 
@@ -307,8 +311,8 @@ def exempt_places(doc, part):
     text, found = doc.text, [(a, b, "references") for a, b in references(doc)]
     entries = [line for a, b, _ in found for line in text[a:b].splitlines()]
     own, pages = structure(doc), part.folder is None
-    if part.folder and part.folder[:2] in tutorials():
-        own |= _tutorial(part.folder[:2])[0]
+    if part.folder and part.path != tutorials().get(part.folder[:2]):  # solutions, for one, say "section 3"
+        own |= _tutorial(part.folder[:2])[0] if part.folder[:2] in tutorials() else set()
     for key in tutorials() if not entries else ():
         entries += _tutorial(key)[1]
     for match in CITED.finditer(text):
@@ -325,7 +329,8 @@ def exempt_places(doc, part):
         there = (_tutorial(home)[0] if home in tutorials() else set()) if home else own
         kind = "section" if match["kind"][0] == "§" else match["kind"].lower().rstrip("s")
         steps = [range(int(a), int(b or a) + 1) for a, b in re.findall(r"(\d+)(?:–(\d+))?", match["list"])]
-        if all((kind, n) in there for step in steps for n in step):
+        pointed = [n for step in steps for n in step]
+        if pointed == sorted(set(pointed)) and all((kind, n) in there for n in pointed):
             found.append((*match.span("list"), "reference"))
     for match in re.finditer(r"(?<![\w.,:])0\d(?![\w%]|[:.,]\d)", text):
         target = doc.target[match.start()]
@@ -605,9 +610,16 @@ class Part:
                 return variables(next(self.path.parent.glob(f"*_{kinds[name]}.py")))
         if name == "nb":
             return nb
+        if name == "section":
+            return self.section
         if name in HELPERS:
             return HELPERS[name]
         raise NameError(name)
+
+    def section(self, start, key=None):
+        """The number of the section whose title begins so, in this text or in a tutorial: section("When it", "03")."""
+        text = (read_text(tutorials()[key]) if key else self.read()).text
+        return re.search(rf"^#+ (\d+)\. {re.escape(start)}", text, re.M)[1]
 
     @functools.cached_property
     def rendered(self):
@@ -627,6 +639,9 @@ class Part:
 
 @functools.cache
 def variables(mirror):
+    """The variables of a notebook, by its script."""
+    if str(mirror.parent) not in sys.path:
+        sys.path.append(str(mirror.parent))  # some may be of a class that the folder's tool defines
     return notebook_tools.namespace(mirror.with_suffix(".ipynb"))
 
 
@@ -775,8 +790,10 @@ def parts_of(key):
     if key == "pages":
         return [Part(ROOT / name, claims, module) for name, claims in module.PAGES.items()]
     folder = next(ROOT.glob(f"{key}_*"))
+    partial = key in notebook_tools.FIRST_EDITION  # its tutorial is being rewritten: only what has claims
     return [Part(path, getattr(module, name, []), module)
-            for pattern, name in NAMES.items() for path in sorted(folder.glob(pattern))]  # fmt: skip
+            for pattern, name in NAMES.items() for path in sorted(folder.glob(pattern))
+            if hasattr(module, name) or not partial]  # fmt: skip
 
 
 def keys():

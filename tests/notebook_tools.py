@@ -1,26 +1,32 @@
-"""Ways to look at a notebook and to run its mirror, for the tests and the benchmark."""
+"""Ways to look at a notebook, to ask what it found, and to run its mirror; for the tests and the benchmark."""
 
-import hashlib
-import json
+import contextlib
+import functools
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import run
 
-FIRST_EDITION = {"01", "02", "03", "04", "05", "06", "07"}  # notebooks without claims yet: to shrink to nothing
-DRIVER = """
-import json, runpy, sys
+FIRST_EDITION = {"01", "02", "04", "05", "06", "07"}  # notebooks without claims yet: to shrink to nothing
+DRIVER = f"""
+import os, runpy, sys
+sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it
 space = runpy.run_path(sys.argv[1], run_name="__main__")
-found = {name: space.get(name) for name in ("headline", "computed")}
-open(sys.argv[2], "w", encoding="utf-8").write(json.dumps(found, default=float))
+{run.HARVEST}
+_harvest(space, sys.argv[2])
 """
 
 
+# ---- what is stored
+
+
 def read(notebook):
-    import nbformat  # here, because it takes a second, and `namespace` does not need it
+    import nbformat  # here, because it takes a while, and `namespace` does not need it
 
     return nbformat.read(notebook, as_version=4)
 
@@ -38,6 +44,117 @@ def stored_text(notebook):
     return text
 
 
+# ---- what the notebook found
+
+
+def executed(notebook, variables=False):
+    """What an execution of the notebook's code found: a dict with headline and computed (see `run.last_result`).
+
+    From the test run's own execution by nbval, or an earlier one of the same code, data and versions; where there is
+    none its mirror is run, once.
+    """
+    if run.last_result(notebook, variables).get("key") != run.key(notebook):
+        with drawing(notebook), harvesting(notebook) as path:
+            run_script(notebook.with_suffix(".py"), path.parent, path)
+    return run.last_result(notebook, variables)
+
+
+def namespace(notebook):
+    """The variables of the executed notebook, {name: value}: what can be pickled, none of its functions."""
+    return dict(_namespace(Path(notebook), run.key(notebook)))
+
+
+@functools.lru_cache(maxsize=4)  # of up to 70 MB each
+def _namespace(notebook, key):
+    sys.path[:0] = own = [str(notebook.parent), str(run.ROOT / "data")]  # for instances of the classes of a tool
+    try:
+        return {name: pickle.loads(text) for name, text in executed(notebook, variables=True)["variables"].items()}
+    finally:
+        for place in own:
+            sys.path.remove(place)
+
+
+@contextlib.contextmanager
+def harvesting(notebook):
+    """A file for the variables of an execution, which are kept when it has ended well."""
+    key, start = run.key(notebook), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "variables.pickle"
+        known = run.last_result(notebook)
+        if known.get("key") != key:
+            known = {"key": key, "seconds": time.perf_counter() - start}
+        run.store_result(notebook, known, Path(folder) / "variables.pickle")
+    _namespace.cache_clear()
+
+
+# ---- figures: those of the repository, those of an execution
+
+_before, _drawn = {}, {}  # {notebook: {file name: (time of writing, PNG bytes)}}, {notebook: {file name: PNG bytes}}
+
+
+def stored_figures(notebook):
+    """{file name: PNG bytes} of the figures of the notebook's folder, as stored in the repository."""
+    return run.read_figures(notebook.parent)
+
+
+def drawn_figures(notebook):
+    """{file name: PNG bytes} of the figures that the notebook's code drew in this run of the tests."""
+    if notebook not in _drawn:
+        with tempfile.TemporaryDirectory() as folder, drawing(notebook):
+            run_script(notebook.with_suffix(".py"), folder)
+    return _drawn[notebook]
+
+
+@contextlib.contextmanager
+def drawing(notebook):
+    begin_drawing(notebook)
+    try:
+        yield
+    finally:
+        end_drawing(notebook)
+
+
+def begin_drawing(notebook):
+    """Before an execution, which writes its figures: remember the stored ones."""
+    files = notebook.parent.glob("figures/*.png")
+    _before[notebook] = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    if mark := _mark(notebook.parent):
+        mark.touch()
+
+
+def end_drawing(notebook):
+    """After it: remember what was drawn, and put the stored figures back."""
+    before, folder = _before.pop(notebook), notebook.parent / "figures"
+    _drawn[notebook] = {}
+    for path in folder.glob("*.png"):
+        written, content = before.get(path.name, (None, None))
+        if path.stat().st_mtime_ns != written:
+            _drawn[notebook][path.name] = path.read_bytes()
+            if content is None:
+                path.unlink()
+            else:
+                run.replace(path, content)
+    if mark := _mark(notebook.parent):
+        mark.unlink()
+
+
+def _mark(folder):
+    """A file that is there while a notebook of this folder is executed by the tests."""
+    place = os.environ.get("STORED_FIGURES")
+    return Path(place, f"{folder.name}.drawing") if place else None
+
+
+def put_back_interrupted():
+    """When the tests end: figures of folders whose execution was interrupted. No other folder is touched."""
+    for folder in run.folders():
+        if _mark(folder).exists():
+            for png in Path(os.environ["STORED_FIGURES"], folder.name).glob("*.png"):
+                run.replace(folder / "figures" / png.name, png.read_bytes())
+
+
+# ---- mirrors
+
+
 def with_parameters(source, **parameters):
     """The mirror's source with other values at the end of its cell tagged `parameters`."""
     start = source.index('# %% tags=["parameters"]')
@@ -46,61 +163,25 @@ def with_parameters(source, **parameters):
     return source[:end] + lines + source[end:]
 
 
-def run_script(script, folder, **environment):
-    """Run a mirror from `folder`, without a display; return (what it printed, headline and computed)."""
-    found = Path(folder) / "found.json"
-    env = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
+def run_script(script, folder, found=None, **environment):
+    """Run a mirror from `folder`, without a display; return (what it printed, headline and computed).
+
+    found: the file that is to hold its variables (default: one in `folder`).
+    """
+    found = found or Path(folder) / "found.pickle"
+    env = {name: value for name, value in run.reader_free().items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, str(script), str(found)],
         cwd=folder, env=env | {"PYTHONIOENCODING": "utf-8"} | environment, capture_output=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 0, f"{script} failed:\n{done.stderr[-3000:]}"
     assert done.stderr == "", f"{script} wrote to stderr:\n{done.stderr[-3000:]}"
-    return done.stdout, json.loads(found.read_text(encoding="utf-8"))
+    with open(found, "rb") as file:
+        return done.stdout, pickle.load(file)
 
 
+# First edition only, as run.definitions is.
 def definitions(mirror, **parameters):
     """What the mirror (a path from the root) defines, without running its cells, with other values of parameters."""
     mirror = run.ROOT / mirror
     return run.definitions(mirror, with_parameters(mirror.read_text(encoding="utf-8"), **parameters))
-
-
-def namespace(notebook):
-    """Variables of the executed notebook: what pickles of those of its script, kept by the hash of its code.
-
-    (A stand-in: it runs the script once for each state of the code.)
-    """
-    notebook = Path(notebook)
-    code = [run.ROOT / "data" / "generate_data.py", *notebook.parent.glob("*.csv"), *notebook.parent.glob("*.sql")]
-    code += [path for path in notebook.parent.glob("*.py") if not path.stem.endswith(("_solutions", "_practice"))]
-    parts = [path.read_text(encoding="utf-8") for path in sorted({*code, notebook.with_suffix(".py")})]
-    parts = ["\n".join(line for line in part.splitlines() if not line.startswith("# ")) for part in parts]
-    key = hashlib.sha256("\n".join([sys.version, *parts]).encode()).hexdigest()[:20]
-    kept = run.ROOT / ".results" / f"{notebook.stem}.{key}.pickle"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        driver = """
-import pickle, runpy, sys
-space, kept = runpy.run_path(sys.argv[1], run_name="__main__"), {}
-for name, value in space.items():
-    if type(value).__module__.startswith("matplotlib"):
-        continue
-    try:
-        text = pickle.dumps(value)
-    except Exception:
-        continue
-    if not name.startswith("_") and len(text) < 20_000_000:
-        kept[name] = text
-open(sys.argv[2], "wb").write(pickle.dumps(kept))
-"""
-        figures = {path: path.read_bytes() for path in notebook.parent.glob("figures/*")}
-        command = [sys.executable, "-c", driver, notebook.with_suffix(".py"), kept.with_suffix(".partial")]
-        done = subprocess.run(command, cwd=notebook.parent, capture_output=True, encoding="utf-8")
-        for path, content in figures.items():
-            path.write_bytes(content)
-        assert done.returncode == 0, f"{notebook.name} failed:\n{done.stderr[-3000:]}"
-        kept.with_suffix(".partial").replace(kept)
-        for old in kept.parent.glob(f"{notebook.stem}.*.pickle"):
-            if old != kept:
-                old.unlink()
-    return {name: pickle.loads(text) for name, text in pickle.loads(kept.read_bytes()).items()}

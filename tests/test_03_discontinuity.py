@@ -125,7 +125,9 @@ def test_worst_bias_of_honest_fit_is_that_of_a_linear_programme():
         weight = np.maximum(1 - np.abs(at) / fit["bandwidth"], 0)
         X = np.column_stack([np.ones(len(at)), at])
         row = np.linalg.solve(X.T @ (X * weight[:, None]), X.T * weight)[0]
-        grid = np.linspace(0, 1, 801) * np.sign(at[-1] + at[0])  # a curve with f(0) = f'(0) = 0 and |f''| within the bound
+        grid = np.linspace(0, 1, 801) * np.sign(
+            at[-1] + at[0]
+        )  # a curve with f(0) = f'(0) = 0 and |f''| within the bound
         step = np.abs(grid[1])
         effect = np.array([np.interp(np.abs(at), np.abs(grid), np.maximum(np.abs(grid) - k * step, 0)) @ row * step
                            for k in range(800)])  # fmt: skip
@@ -146,7 +148,8 @@ def coverage(fits, truth):
 
 
 @pytest.mark.parametrize("options, least", [({}, 0.90), ({"decimals": 2}, 0.90), ({"bend": 0.15}, 0.89),
-                                            ({"number": False, "effect": 0.1}, 0.90), ({"follow": 0.85}, 0.90)])  # fmt: skip
+                                            ({"number": False, "effect": 0.1}, 0.90),
+                                            ({"follow": 0.85}, 0.90)])  # fmt: skip
 def test_the_interval_covers(options, least):
     """300 logs of 4,000 rows each; 0.95 less four Monte Carlo errors is 0.90. Curves that bend cost a little."""
     effect, fits = options.get("effect", 0.5), []
@@ -255,7 +258,9 @@ def test_exceptions_are_refused_unless_the_design_is_fuzzy():
     got = answer(frame, COLUMNS | {"treated": "t"}, fuzzy=True)
     expected = library(frame, fuzzy=frame["t"])
     np.testing.assert_allclose([got.estimate, got.lo, got.hi], expected[:3], rtol=1e-6)
-    assert got.lo < 0.5 < got.hi and "compliers" in got.estimand and got.fit.first_stage[0] == pytest.approx(0.6, abs=0.1)
+    assert (
+        got.lo < 0.5 < got.hi and "compliers" in got.estimand and got.fit.first_stage[0] == pytest.approx(0.6, abs=0.1)
+    )
     no_jump = frame.assign(t=np.random.default_rng(1).integers(0, 2, len(frame)))
     with pytest.raises(UnfitLog, match="does not jump"):
         answer(no_jump, COLUMNS | {"treated": "t"}, fuzzy=True)
@@ -292,7 +297,8 @@ def spoil(column, value, rows=7, dtype=object):
 
 
 @pytest.mark.parametrize("column, value, columns, message", [
-    ("y", "done", COLUMNS, "outcome is not a finite number"), ("x", "high", COLUMNS, "running variable is not a finite number"),
+    ("y", "done", COLUMNS, "outcome is not a finite number"),
+    ("x", "high", COLUMNS, "running variable is not a finite number"),
     ("y", np.inf, COLUMNS, "outcome is not a finite number"),
     ("t", 2, COLUMNS | {"treated": "t"}, "treatment is neither of its two values"),
     ("u", 5999, COLUMNS | {"user": "u"}, "user appears more than once"),
@@ -399,18 +405,23 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
     with duckdb.connect() as warehouse:
         warehouse.register("logs", frame)
         tables = [warehouse.sql(text).df() for text in (check, aggregate)]
-        halves = [warehouse.sql(aggregate.replace("FROM logs", f"FROM (SELECT * FROM logs WHERE u % 2 = {k}) AS logs")).df()
+        half = "FROM (SELECT * FROM logs WHERE u % 2 = {}) AS logs"
+        halves = [warehouse.sql(aggregate.replace("FROM logs", half.format(k))).df()
                   for k in (0, 1)]  # fmt: skip
     for parts in (tables[1], pd.concat(halves)):  # partial aggregates of two shards add up
         got = rd.analyse_tables(tables[0], parts, columns, **design)
-        np.testing.assert_allclose([got.estimate, got.lo, got.hi], [expected.estimate, expected.lo, expected.hi], rtol=1e-9)
+        np.testing.assert_allclose(
+            [got.estimate, got.lo, got.hi], [expected.estimate, expected.lo, expected.hi], rtol=1e-9
+        )
         np.testing.assert_allclose(got.covariates()["p"], expected.covariates()["p"], rtol=1e-6)
 
 
 def test_a_large_mean_costs_no_digits():
     frame = world(26)
     small, large = answer(frame), answer(frame.assign(y=frame["y"] + 1e9))
-    np.testing.assert_allclose([large.estimate, large.standard_error], [small.estimate, small.standard_error], rtol=1e-5)
+    np.testing.assert_allclose(
+        [large.estimate, large.standard_error], [small.estimate, small.standard_error], rtol=1e-5
+    )
 
 
 def test_cells_for_large_logs_change_next_to_nothing():
@@ -418,7 +429,9 @@ def test_cells_for_large_logs_change_next_to_nothing():
     exact, cut = answer(frame), answer(frame, step=0.0005)
     assert len(cut.table) < 0.05 * len(exact.table) and abs(cut.fit.h / exact.fit.h - 1) < 0.15
     a, b = (answer(frame, bandwidth=0.1, **options) for options in ({}, {"step": 0.0005}))
-    assert abs(b.estimate - a.estimate) < 0.02 * a.standard_error and abs(b.standard_error / a.standard_error - 1) < 0.02
+    assert (
+        abs(b.estimate - a.estimate) < 0.02 * a.standard_error and abs(b.standard_error / a.standard_error - 1) < 0.02
+    )
 
 
 def test_the_published_logs_give_the_notebooks_numbers():
@@ -469,7 +482,9 @@ def test_nothing_but_refusals_on_a_hundred_random_logs():
     answers = 0
     for seed in range(100):
         n = int(rng.choice([3, 30, 300, 3000]))
-        frame = world(seed, n=n, decimals=[None, 0, 1, 2][seed % 4], number=bool(seed % 3)).astype({"y": object, "x": object})
+        frame = world(seed, n=n, decimals=[None, 0, 1, 2][seed % 4], number=bool(seed % 3)).astype(
+            {"y": object, "x": object}
+        )
         for column in ("x", "y", "t"):
             if rng.random() < 0.3:
                 bad = rng.random(n) < rng.choice([0.01, 0.5, 1.0])

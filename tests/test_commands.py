@@ -2,16 +2,15 @@
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
 import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import check_environment
-import nbformat
 import pytest
 
 import run
@@ -22,13 +21,18 @@ needs_make = pytest.mark.skipif(sys.platform == "win32", reason="make: Linux and
 
 
 def targets():
-    rules = re.findall(r"^([a-z -]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
-    return {target for rule in rules for target in rule.split()}
+    """What make can be asked for; a pattern (test-%) as a regular expression."""
+    rules = re.findall(r"^([a-z% -]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
+    return {target.replace("%", r"\d\d") for rule in rules for target in rule.split()}
 
 
-def test_every_make_command_in_the_readme_exists():
-    named = set(re.findall(r"`make ([a-z-]+)`", README)) | set(re.findall(r"^make ([a-z-]+)", README, flags=re.M))
-    assert {"test", "lab", "bench", "check"} <= named and named <= targets()
+def test_every_make_command_of_the_pages_exists():
+    for page in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        named = set(re.findall(r"`make ([a-z0-9-]+)", page)) | set(re.findall(r"^make ([a-z0-9-]+)", page, flags=re.M))
+        assert named, "the pattern finds none"
+        for name in named:
+            assert any(re.fullmatch(target, name) for target in targets()), f"make {name}"
+    assert {"test", "lab", "bench", "check"} <= set(re.findall(r"make ([a-z]+)", README))
 
 
 def test_plain_commands_of_the_readme_run_what_make_runs():
@@ -39,12 +43,40 @@ def test_plain_commands_of_the_readme_run_what_make_runs():
         assert (ROOT / script).exists(), script
 
 
+def blocks():
+    """The README's blocks of commands: with make, and without; comments at the ends of lines left away."""
+    found = re.findall(r"```\n(.+?)```", README.partition("## Run it")[2], flags=re.S)
+    return [[line.partition("#")[0].strip() for line in block.splitlines()] for block in found]
+
+
+def steps(workflow):
+    """The commands that a workflow runs, whole lines."""
+    single = re.findall(r"^ +(?:- )?run: (?!\|)(.+)$", workflow, flags=re.M)
+    several = re.findall(r"^( +)(?:- )?run: \|\n((?:\1 .+\n)+)", workflow, flags=re.M)
+    return [line.strip() for line in [*single, *(line for _, block in several for line in block.splitlines())]]
+
+
 def test_ci_runs_the_readme_command():
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "make test" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    """Line by line: `make test-spark` holds the words `make test`, and is not what is asked for."""
+    with_make, _ = blocks()
+    assert with_make == ["make", "make test"]
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if re.match(r"make\b", line)] == [with_make[-1]]
+    assert with_make[-1] in steps((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
 
 
-PAGES = [path for pattern in ("*.md", "data/*.md", "0*/*.md") for path in sorted(ROOT.glob(pattern))]
+def test_ci_runs_the_readme_commands_for_people_without_make():
+    _, without_make = blocks()
+    ours = [line for line in steps((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")) if "python" in line]
+    assert len(ours) >= 4 and set(ours) <= set(without_make)
+
+
+def test_ci_tries_spark_only_where_java_is():
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r"^if .*on_spark\.py --check; then make test-spark; else echo .+; fi$", text, flags=re.M)
+
+
+PAGES = [path for pattern in ("*.md", "data/**/*.md", "[0-9][0-9]_*/*.md") for path in sorted(ROOT.glob(pattern))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -101,7 +133,7 @@ def workplace(tmp_path, python=None):
         shutil.copy(ROOT / name, tmp_path)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("make", "sh", "rm", "touch", "mkdir", "cat", "chmod"):
+    for tool in ("make", "sh", "rm", "touch", "mkdir", "cat", "chmod", "cp"):
         os.symlink(shutil.which(tool), tools / tool)
     if python:
         executable(tools / "python3", python)
@@ -160,85 +192,67 @@ def test_spark_without_java_stops_before_it_downloads(tmp_path, java, message):
     assert not (tmp_path / ".venv-spark").exists()
 
 
+def set_up(tmp_path):
+    """A folder in which set-up has ended well; returns the Python of its virtual environment."""
+    workplace(tmp_path, f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.symlink_to(sys.executable)
+    (tmp_path / ".venv" / "ready").touch()
+    return python
+
+
 @needs_make
 def test_set_up_happens_again_only_when_requirements_change(tmp_path):
-    workplace(tmp_path)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "ready").touch()
+    set_up(tmp_path)
     assert "pip" not in make(tmp_path, "-n", "test").stdout
     os.utime(tmp_path / "requirements.txt", (2_000_000_000, 2_000_000_000))
     assert "pip install" in make(tmp_path, "-n", "test").stdout
 
 
-# ---- run.py
+@needs_make
+def test_make_works_in_a_folder_with_an_awkward_name(tmp_path):
+    folder = tmp_path / "Bob's [2026] cöurse"
+    folder.mkdir()
+    python = '#!/bin/sh\nif [ "$2" = venv ]; then mkdir -p "$4"/bin; cp "$0" "$4"/bin/python; fi\n'
+    python += 'echo "$@" >> said\necho Python 3.11\n'
+    workplace(folder, python)
+    for target in ([], ["test"], ["test-03"], ["sync"]):
+        done = make(folder, *target)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    said = (folder / "said").read_text()
+    assert [line for line in said.splitlines() if line.startswith(("run.py", "-m pytest"))] == [
+        "run.py", "-m pytest", "-m pytest --folder 03", "run.py --sync"
+    ]  # fmt: skip
+    assert said.count("-m venv") == 1
 
 
-def small_notebook(folder, *sources):
-    folder.mkdir(parents=True)
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    nbformat.write(book, folder / "small_demo.ipynb")
-    (folder / "published_figures.csv").write_text("id,published,verdict,note\na,0.5,reproduced,\nb,7%,reproduced,\n")
-    return folder / "small_demo.ipynb"
+@needs_make
+def test_environment_whose_python_is_gone_is_made_anew(tmp_path):
+    python = set_up(tmp_path)
+    python.unlink()
+    python.symlink_to("/where/no/python/is")
+    assert "pip install" in make(tmp_path, "-n", "test").stdout
 
 
-HEADLINE = "dict(decision='d', method='m', naive=.2, estimate=.1, lo=.05, hi=.15, truth=.1, unit='pp')"
+@needs_make
+def test_python_that_is_asked_for_is_taken_or_nothing(tmp_path):
+    """`make PYTHON=/nonexistent` once took another without a word."""
+    set_up(tmp_path)
+    done = make(tmp_path, "PYTHON=/nonexistent")
+    assert done.returncode != 0 and done.stdout == ""
+    assert "set-up: PYTHON=/nonexistent is not a Python 3.11 or newer" in done.stderr and done.stderr.count("\n") == 1
+    executable(tmp_path / "tools" / "old", OLD)
+    assert make(tmp_path, f"PYTHON={tmp_path / 'tools' / 'old'}").returncode != 0
+    assert "pip" not in make(tmp_path, "-n", f"PYTHON={sys.executable}").stdout  # the one that is there already
+    executable(tmp_path / "tools" / "other", "#!/bin/sh\necho Python 3.99 /elsewhere\n")
+    assert "pip install" in make(tmp_path, "-n", f"PYTHON={tmp_path / 'tools' / 'other'}").stdout
 
 
-def at(tmp_path, monkeypatch, *sources):
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "CACHE", tmp_path / ".results")
-    for name in ("requirements.txt", "constraints.txt", "data/generate_data.py", "data/synthetic_llm_logs.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    return small_notebook(tmp_path / "08_small", *sources)
-
-
-def test_run_executes_what_changed_and_prints_the_score(tmp_path, monkeypatch, capsys):
-    found = f"headline = {HEADLINE}\ncomputed = dict(a=0.44, b=0.07)"
-    notebook = at(tmp_path, monkeypatch, "print('hello')", found)
-    results = run.run_notebooks()
-    assert "executed in" in capsys.readouterr().out
-    board = run.scoreboard(results)
-    assert "1 / 2" in board and "+20.0 pp" in board and "+10.0 pp [5.0, 15.0]" in board
-    assert "hello" in notebook.read_text() and len(nbformat.read(notebook, 4).cells) == 2
-    first = notebook.read_bytes()
-    run.run_notebooks()
-    assert "unchanged" in capsys.readouterr().out
-    run.run_notebooks(every=True)
-    assert "executed in" in capsys.readouterr().out and notebook.read_bytes() == first
-    (notebook.parent / "published_figures.csv").write_text("id,published,verdict,note\na,0.5,reproduced,\n")
-    run.run_notebooks()
-    assert "executed in" in capsys.readouterr().out
-
-
-def test_run_executes_solutions_when_their_tutorial_changes(tmp_path, monkeypatch, capsys):
-    notebook = at(tmp_path, monkeypatch, f"headline = {HEADLINE}\ncomputed = dict(a=0.5, b=0.07)")
-    mirror = notebook.with_suffix(".py")
-    mirror.write_text("from math import sqrt\nROOTS = [sqrt(4)]\ndef f(x):\n    return x + ROOTS[0]\n1 / 0\n")
-    found = run.definitions(mirror)
-    assert found["f"](1) == 3  # and nothing was divided by zero
-    shutil.copy(notebook, notebook.with_name("small_solutions.ipynb"))
-    assert list(run.run_notebooks()) == [notebook]
-    assert re.findall(r"its solutions +(\w+)", capsys.readouterr().out) == ["executed"]
-    mirror.write_text("ROOTS = [3]\n")
-    run.run_notebooks()
-    said = re.findall(r"(08_small|its solutions) +(\w+)", capsys.readouterr().out)
-    assert said == [("08_small", "unchanged"), ("its solutions", "executed")]
-
-
-def test_run_names_the_notebook_that_raised_and_leaves_it(tmp_path, monkeypatch):
-    notebook = at(tmp_path, monkeypatch, "x = 1", "raise ValueError('the sky fell')")
-    before = notebook.read_bytes()
-    with pytest.raises(run.Stop, match="08_small.small_demo.ipynb raised") as error:
-        run.run_notebooks()
-    assert str(error.value).endswith("small_demo.ipynb: ValueError: the sky fell")
-    assert notebook.read_bytes() == before and not list(Path(notebook.parent).glob("*.partial"))
-
-
-def test_stored_text_does_not_depend_on_when_it_was_printed():
-    def printed(text, name="stdout"):
-        return nbformat.v4.new_output("stream", name=name, text=text)
-
-    table = nbformat.v4.new_output("display_data", {"text/plain": "table"})
-    joined = run._joined([printed("a"), printed("b"), table, printed("c"), printed("d", "stderr"), printed("e")])
-    assert [o.get("text", "table") for o in joined] == ["ab", "table", "c", "d", "e"]
+@needs_make
+def test_make_of_one_folder_and_sync_call_python(tmp_path):
+    set_up(tmp_path)
+    assert make(tmp_path, "-n", "test-03").stdout.strip() == ".venv/bin/python -m pytest --folder 03"
+    assert make(tmp_path, "-n", "test-10").stdout.strip() == ".venv/bin/python -m pytest --folder 10"
+    assert make(tmp_path, "-n", "sync").stdout.strip() == ".venv/bin/python run.py --sync"
+    assert "--folder" not in make(tmp_path, "-n", "test-newest", "test-oldest").stdout

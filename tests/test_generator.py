@@ -1,6 +1,9 @@
 """The generator: the published rows, the rules for any other, the command line, and what it does with bad input."""
 
+import csv
 import dataclasses
+import errno
+import gzip
 import hashlib
 import io
 import shutil
@@ -38,6 +41,16 @@ def test_rows_are_the_specified_ones(seed, n_users, sha256, tmp_path):
     assert digest(generate(seed, n_users)) == sha256
     write_logs(tmp_path / "a.csv", seed, n_users)
     assert hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest() == sha256
+
+
+@pytest.mark.parametrize("low, high", [(1e-12, 1e-3), (0.3, 0.7), (0.499999, 0.500001), (0.999, 1.0), (1e-300, 1.0)])
+def test_a_draw_of_0_or_1_is_numpys_binomial(low, high):
+    """The same bits, and the stream stands where it stood; two million draws for each range of p."""
+    p = np.random.default_rng(1).uniform(low, high, 2_000_000)
+    p[:4] = low, high, 0.5, np.nextafter(0.5, 1)
+    ours, numpys = np.random.default_rng(2), np.random.default_rng(2)
+    np.testing.assert_array_equal(generate_data._bernoulli(ours, p), numpys.binomial(1, p))
+    assert ours.bit_generator.state == numpys.bit_generator.state
 
 
 @pytest.mark.parametrize("world", [World(), World(hidden_opt_in=0.2, hidden_effect=0.1, opt_in_confidence_slope=2.0)])
@@ -145,6 +158,97 @@ def test_oracle_agrees_with_randomized_outcomes():
         done = simulate(8, N, off, outcomes=False)["task_completed"]
         assert abs(done.mean() - futures[f"p_{name}_0"].mean()) < 4.5 * 0.5 / np.sqrt(N)
         assert (futures[f"p_{name}_1"] >= futures[f"p_{name}_0"]).all()
+
+
+def by_tier(value, tier):
+    return np.array([(value if np.ndim(value) else [value] * 3)[k] for k in tier])
+
+
+def reference(seed, n, w):
+    """The rules written down once more, plainly, with NumPy's own draws: columns, and a function of interventions."""
+    rng, hidden = np.random.default_rng(seed), np.random.default_rng([seed, 1]).random(n) < w.hidden_share
+    tier = rng.choice(3, n, p=w.tier_share)
+    workspace, week = rng.integers(0, w.n_workspaces, n), rng.integers(0, w.n_weeks, n)
+    confidence = rng.beta(w.confidence_a, w.confidence_b, n)
+    centred = confidence - w.confidence_a / (w.confidence_a + w.confidence_b)
+    odds = np.array([r / (1 - r) for r in by_tier(w.opt_in_rate, tier)])
+    odds = odds * np.exp(by_tier(w.opt_in_confidence_slope, tier) * centred)
+    p_opt_in = odds / (1 + odds) + w.hidden_opt_in * hidden
+    p_opt_in = p_opt_in if w.hidden_opt_in == 0 else np.minimum(np.maximum(p_opt_in, w.p_limits[0]), w.p_limits[1])
+    opt_in = rng.binomial(1, p_opt_in)
+    shock = [0.0]
+    for innovation in rng.normal(0, w.shock_sd, w.n_weeks - 1):
+        shock.append(w.shock_ar * shock[-1] + innovation)
+    shock = np.array(shock) - sum(shock) / w.n_weeks
+    noise = rng.normal(0, w.noise_sd, n)
+    start = np.array([w.treatment_week[0] if k < w.wave_1_workspaces else w.treatment_week[1] for k in workspace])
+    post, prompt = (week >= start) * 1, np.arange(n) % 2
+    premium = ((confidence < w.premium_cutoff) & (week >= w.routing_start_week)) * 1
+
+    def p_task(opt_in=opt_in, premium=premium, prompt=prompt, rollout=post):
+        p = by_tier(w.base_rate, tier) + shock[week] + noise + w.hidden_effect * hidden
+        p = p + np.where(workspace < w.wave_1_workspaces, w.wave_offset, 0) + w.prompt_effect * prompt
+        p = p + by_tier(w.opt_in_effect, tier) * opt_in + w.rollout_effect * rollout
+        p = p + (w.premium_effect + w.premium_effect_slope * (w.premium_cutoff - confidence)) * premium
+        p = p + np.where(week >= w.seasonal_week, w.seasonal_jump, 0)
+        p = p + by_tier(w.confidence_slope, tier) * centred
+        p = p + w.confidence_bend * np.tanh((confidence - w.premium_cutoff) / 0.06)
+        p = p + np.where(confidence >= w.premium_cutoff, w.cutoff_jump, 0)
+        return np.minimum(np.maximum(p, w.p_limits[0]), w.p_limits[1])
+
+    def clipped(p):
+        return np.minimum(np.maximum(p, w.p_limits[0]), w.p_limits[1])
+
+    done = rng.binomial(1, p_task())
+    thumbs = clipped(w.thumbs_base + w.thumbs_slope * p_task() + rng.normal(0, w.thumbs_noise_sd, n))
+    thumbs = rng.binomial(1, thumbs)
+    minutes = w.session_base + w.session_heavy * (tier == 2) + w.session_opt_in * opt_in
+    minutes = np.maximum(minutes + rng.normal(0, w.session_noise_sd, n), w.session_min)
+    retained = w.retention_base + w.retention_task * p_task() + w.retention_thumbs * thumbs
+    retained = retained + w.retention_light * (tier == 0) + rng.normal(0, w.retention_noise_sd, n)
+    retained = rng.binomial(1, clipped(retained))
+    columns = {
+        "tier": tier, "workspace_id": workspace, "signup_week": week, "treatment_week": start, "treated_post": post,
+        "wave": np.where(workspace < w.wave_1_workspaces, 1, 2), "prompt_variant": prompt, "opt_in_agent_mode": opt_in,
+        "query_confidence": confidence.round(4), "routed_to_premium": premium, "task_completed": done,
+        "thumbs_up": thumbs, "session_minutes": minutes.round(2), "retained_7d": retained,
+        "cost_usd": w.cost_per_minute * minutes + w.cost_opt_in * opt_in + w.cost_premium * premium,
+    }  # fmt: skip
+    return columns, p_task
+
+
+OTHER_WORLDS = {  # every field of World, with a value beside its default; where it needs company to matter, with that
+    "tier_share": (0.2, 0.3, 0.5), "n_workspaces": 40, "n_weeks": 40, "confidence_a": 3.0, "confidence_b": 3.0,
+    "opt_in_rate": (0.6, 0.3, 0.2), "wave_1_workspaces": 10, "treatment_week": (8, 40), "premium_cutoff": 0.6,
+    "base_rate": (0.6, 0.2, 0.4), "wave_offset": -0.2, "prompt_effect": 0.2, "opt_in_effect": (0.3, -0.1, 0.0),
+    "premium_effect": -0.2, "rollout_effect": 0.2, "shock_sd": 0.1, "shock_ar": 0.2, "noise_sd": 0.1,
+    "p_limits": (0.45, 0.55), "thumbs_base": 0.4, "thumbs_slope": -0.1, "thumbs_noise_sd": 0.3, "session_base": 9.0,
+    "session_heavy": -1.0, "session_opt_in": 4.0, "session_noise_sd": 3.0, "session_min": 6.0, "cost_per_minute": 0.01,
+    "cost_opt_in": 0.1, "cost_premium": 0.2, "retention_base": 0.1, "retention_task": -0.2, "retention_thumbs": 0.5,
+    "retention_light": 0.3, "retention_noise_sd": 0.3, "seasonal_jump": 0.3,
+    "seasonal_week": {"seasonal_week": 45, "seasonal_jump": 0.3}, "confidence_slope": (1.0, -0.5, 0.2),
+    "confidence_bend": 0.3, "premium_effect_slope": 2.0, "cutoff_jump": 0.4,
+    "routing_start_week": 30, "opt_in_confidence_slope": (3.0, -2.0, 1.0), "hidden_opt_in": 0.3, "hidden_effect": 0.4,
+    "hidden_share": {"hidden_share": 0.8, "hidden_effect": 0.4},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(World)])
+def test_each_field_of_a_world_does_what_it_says(field):
+    """Slopes, bends, weeks, costs: column by column and intervention by intervention, as in the plain reference."""
+    changed = OTHER_WORLDS[field] if isinstance(OTHER_WORLDS[field], dict) else {field: OTHER_WORLDS[field]}
+    world, n = World(**changed), 2_000
+    expected, p_task = reference(9, n, world)
+    found, futures = simulate(9, n, world), oracle(9, n, world)
+    for name, values in expected.items():
+        exact = name not in ("cost_usd", "session_minutes")
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=0 if exact else 0.5001e-2, err_msg=name)
+    np.testing.assert_allclose(found["cost_usd"], expected["cost_usd"], rtol=0, atol=0.5001e-4)
+    for name in ("opt_in", "premium", "prompt", "rollout"):
+        for on in (0, 1):
+            np.testing.assert_allclose(futures[f"p_{name}_{on}"], p_task(**{name: on}), rtol=0, atol=1e-12)
+    without, _ = reference(9, n, World(**{name: value for name, value in changed.items() if name != field}))
+    assert any(not np.array_equal(without[name], expected[name]) for name in expected), "a value that changes something"
 
 
 BROKEN = {
@@ -347,12 +451,71 @@ def spoiled(tmp_path, change):
     (lambda text: text.replace(",light,", ",light,x", 1), "column signup_week, row"),
     (lambda text: text.replace(",light,", ",,", 1), "column engagement_tier, row"),
     (lambda text: b"PAR1\xff\xfe\x00\n", "not a CSV|columns missing"),
+    (lambda text: text.replace(",", ";"), "separated by semicolons. Save it with commas"),
+    (lambda text: text.replace(",", ";").replace(".", ","), "separated by semicolons.+0.85, not 0,85"),
+    (lambda text: text.replace(",", "\t"), "separated by tabs"), (lambda text: text.replace(",", "|"), "by bars"),
+    (lambda text: text[:-1].rpartition(",")[0], "middle of a row"),  # a field is missing
+    (lambda text: text[:-2], "middle of a row"),  # the last field is empty
+    (lambda text: text[:-1].rpartition("\n")[0] + "\n" + "1,2", "middle of a row"),
+    (lambda text: text.replace(",light,", ",light,inf", 1), "column signup_week, row"),
+    (lambda text: gzip.compress(text.encode())[:-30], "damaged gzip file"),
+    (lambda text: b"\x1f\x8bnot really", "damaged gzip file"),
 ])  # fmt: skip
 def test_load_logs_names_what_is_wrong(tmp_path, change, message):
     path = spoiled(tmp_path, change)
     with pytest.raises(ValueError, match=message) as error:
         load_logs(path)
     assert "\n" not in str(error.value) and "generate_data.py" in str(error.value)
+
+
+@pytest.mark.parametrize("change", [
+    lambda frame: frame.to_csv(index=False)[:-1],  # no newline at the end
+    lambda frame: frame.to_csv(index=False, lineterminator="\r\n"),
+    lambda frame: frame.to_csv(index=False, lineterminator="\r\n")[:-2],
+    lambda frame: "\ufeff" + frame.to_csv(index=False),
+    lambda frame: frame.to_csv(index=False, quoting=csv.QUOTE_ALL),
+    lambda frame: frame.to_csv(index=False, quoting=csv.QUOTE_ALL)[:-1],
+    lambda frame: frame[frame.columns[::-1]].to_csv(index=False),
+    lambda frame: frame[frame.columns[::-1]].to_csv(index=False)[:-1],
+    lambda frame: frame.assign(comment="a, b; c").to_csv(index=False),
+    lambda frame: gzip.compress(frame.to_csv(index=False).encode()),  # under the name logs.csv
+])  # fmt: skip
+def test_load_logs_reads_what_is_whole_however_it_was_written(tmp_path, change):
+    frame = generate(7, 100)
+    written = change(frame)
+    (tmp_path / "logs.csv").write_bytes(written if isinstance(written, bytes) else written.encode())
+    read = load_logs(tmp_path / "logs.csv")[list(COLUMNS)]
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
+
+
+def test_gzip_holds_the_same_rows_and_always_the_same_bytes(tmp_path):
+    """`--out l.csv.gz` wrote plain text under that name."""
+    for name in ("l.csv.gz", "again.CSV.GZ"):
+        done = command("--out", name, "--seed", 7, "--n-users", 1_000, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    packed = (tmp_path / "l.csv.gz").read_bytes()
+    assert (tmp_path / "again.CSV.GZ").read_bytes() == packed and packed[:2] == b"\x1f\x8b"
+    assert digest(generate(7, 1_000)) == hashlib.sha256(gzip.decompress(packed)).hexdigest()
+    pd.testing.assert_frame_equal(load_logs(tmp_path / "l.csv.gz"), generate(7, 1_000), check_dtype=False)
+    write_logs(tmp_path / "published.csv.gz")
+    assert generate_data.is_published(tmp_path / "published.csv.gz")
+    assert not generate_data.is_published(tmp_path / "l.csv.gz")
+
+
+def test_capitals_name_the_same_format(tmp_path):
+    write_logs(tmp_path / "LOGS.PARQUET", 7, 100)
+    assert [path.name for path in (tmp_path / "LOGS.PARQUET").iterdir()] == ["part-00000.parquet"]
+    write_logs(tmp_path / "LOGS.CSV", 7, 100)
+    assert (tmp_path / "LOGS.CSV").read_text().startswith("user_id,")
+
+
+def test_full_disk_names_the_file(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(generate_data, "_write_csv", full)
+    assert generate_data.main(["--n-users", "100", "--out", str(tmp_path / "a.csv")]) == 2
+    assert capsys.readouterr().err == f"generate_data.py: {tmp_path / 'a.csv'}: No space left on device\n"
 
 
 def test_load_logs_missing_other_file(tmp_path):

@@ -1,50 +1,28 @@
-"""Every mirror, run as a script: it prints what the notebook shows, draws its figures, finds the published numbers.
+"""What a notebook's code finds when it is executed: its figures, the published numbers, the numbers of its tables.
 
-One run of each mirror serves all these tests.
+The execution is nbval's (see conftest.py). A mirror holds the same cells (test_notebooks.py), so it needs none of its
+own; test_other_data.py runs it as a script, on other data.
 """
 
 import io
-import time
 
 import matplotlib.image
 import numpy as np
 import pytest
-from notebook_tools import read, run_script, stored_text
+from notebook_tools import drawn_figures, executed, read, stored_figures
 
 import run
 
-PAIRS = [pytest.param(path, id=path.stem) for path in run.executed_notebooks()]
-TUTORIALS = [pytest.param(path, id=path.stem) for path in run.notebooks()]
-each_tutorial = pytest.mark.parametrize("notebook", TUTORIALS)
-runs = {}
+each_notebook = pytest.mark.parametrize("notebook", run.executed_notebooks(), ids=lambda path: path.stem)
+each_tutorial = pytest.mark.parametrize("notebook", run.notebooks(), ids=lambda path: path.stem)
 
 
-@pytest.fixture
-def script(tmp_path):
-    """Run a mirror once: a dict with its text, its headline and computed values, and the figures it wrote."""
-
-    def once(notebook):
-        if notebook not in runs:
-            start = time.time()
-            text, found = run_script(notebook.with_suffix(".py"), tmp_path)
-            pngs = [path for path in (notebook.parent / "figures").glob("*.png") if path.stat().st_mtime >= start - 2]
-            runs[notebook] = {"text": text, "written": {path.name: path.read_bytes() for path in pngs}, **found}
-        return runs[notebook]
-
-    return once
-
-
-@pytest.mark.parametrize("notebook", PAIRS)
-def test_prints_what_the_notebook_shows(script, notebook):
-    assert script(notebook)["text"].splitlines() == stored_text(notebook).splitlines()
-
-
-@each_tutorial
-def test_draws_the_same_figures(script, notebook, stored_figures):
-    written, stored = script(notebook)["written"], stored_figures(notebook)
-    assert written.keys() == stored.keys() and written
-    for name in stored:
-        new, old = (matplotlib.image.imread(io.BytesIO(png)) for png in (written[name], stored[name]))
+@each_notebook
+def test_draws_the_figures_that_are_stored(notebook):
+    drawn, stored = drawn_figures(notebook), stored_figures(notebook)
+    assert drawn.keys() <= stored.keys(), f"not stored: {sorted(drawn.keys() - stored.keys())}"
+    for name in drawn:
+        new, old = (matplotlib.image.imread(io.BytesIO(png)) for png in (drawn[name], stored[name]))
         assert np.abs(np.subtract(new.shape, old.shape)).max() <= 12, f"{name}: another size"
         assert new.min() < 0.9, f"{name} is empty"
         if new.shape == old.shape:  # other versions of matplotlib move text by a pixel
@@ -53,8 +31,16 @@ def test_draws_the_same_figures(script, notebook, stored_figures):
 
 
 @each_tutorial
-def test_finds_the_published_numbers(script, notebook):
-    computed, rows = script(notebook)["computed"], run.ledger(notebook)
+def test_every_stored_figure_is_drawn(notebook):
+    drawn = set()
+    for path in notebook.parent.glob("*.ipynb"):
+        drawn |= drawn_figures(path).keys()
+    assert drawn == stored_figures(notebook).keys() and drawn_figures(notebook)
+
+
+@each_tutorial
+def test_finds_the_published_numbers(notebook):
+    (_, computed), rows = run.handed_over(notebook, executed(notebook)), run.ledger(notebook)
     ids = [row["id"] for row in rows]
     assert len(ids) == len(set(ids)) and set(ids) <= set(computed)
     assert {row["verdict"] for row in rows} <= {"reproduced", "claim fails", "platform-dependent"}
@@ -67,10 +53,13 @@ def test_finds_the_published_numbers(script, notebook):
 
 
 @each_tutorial
-def test_tables_show_the_headline(script, notebook):
+def test_tables_show_the_headline(notebook):
     """The notebook's first table, its folder's README and the README all show what the notebook found."""
-    cells = run.shown(script(notebook)["headline"])
-    glance = next(cell.source for cell in read(notebook).cells if "at a glance" in cell.source)
+    headline, _ = run.handed_over(notebook, executed(notebook))
+    cells = run.shown(headline)
+    glance = next((cell.source for cell in read(notebook).cells if "at a glance" in cell.source), None)
+    assert glance, f"{notebook.name} has no answer at a glance"
+    assert (notebook.parent / "README.md").exists(), f"{notebook.parent.name}/README.md is missing"
     folder = (notebook.parent / "README.md").read_text(encoding="utf-8")
     rows = [line for line in (run.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
             if line.startswith(f"| [{notebook.parent.name}]")]  # fmt: skip
@@ -79,7 +68,7 @@ def test_tables_show_the_headline(script, notebook):
         for name, value in cells.items():
             assert value in text, f"{place}: {name} {value} is missing"
     for key in ("decision", "method"):
-        assert script(notebook)["headline"][key] in rows[0]
+        assert headline[key] in rows[0], f"README.md: {key} {headline[key]!r} is missing"
 
 
 def test_agreement_is_judged_at_the_published_precision():

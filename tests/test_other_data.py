@@ -1,6 +1,9 @@
 """Another dataset, another place: every mirror runs to the end, and its numbers follow the data."""
 
+import ast
 import math
+import os
+import shutil
 import subprocess
 import sys
 
@@ -23,24 +26,37 @@ def quick(source):
     return {name: value for name in names for start, value in QUICK.items() if name.startswith(start)}
 
 
-def changed_copy(notebook, folder, **parameters):
-    """The mirror with other parameters, in its own folder (where it finds the generator) but other figures."""
+def path_of(file):
+    """Source of the path: notebooks of the first edition ask for a Path, a string would do for the others."""
+    return f"__import__('pathlib').Path({str(file)!r})"
+
+
+FIRST_EDITION_ROOT = "ROOT = next((p for p in here.parents if (p / \"data\" / \"generate_data.py\").exists()), None)"
+
+
+def run_copy(notebook, folder, **parameters):
+    """Run the mirror with few replications and other parameters, in a folder of its own, where its figures go.
+
+    Returns (what it printed, headline and computed).
+    """
     source = notebook.with_suffix(".py").read_text(encoding="utf-8")
-    figures = folder / "figures"
-    new = with_parameters(source, FIGURES=f"Path({str(figures)!r})", **quick(source), **parameters)
+    if FIRST_EDITION_ROOT in source:
+        parameters["FIGURES"] = f"Path({str(folder / 'figures')!r})"
+    new = with_parameters(source, **quick(source), **parameters)
     copy = folder / f"{notebook.stem}_copy.py"
-    root = "ROOT = next((p for p in here.parents if (p / \"data\" / \"generate_data.py\").exists()), None)"
-    assert root in new
-    copy.write_text(new.replace(root, f"ROOT = Path({str(run.ROOT)!r})"), encoding="utf-8")
-    return copy
+    copy.write_text(new.replace(FIRST_EDITION_ROOT, f"ROOT = Path({str(run.ROOT)!r})"), encoding="utf-8")
+    shutil.copy(notebook.parent / "published_figures.csv", folder)
+    places = os.pathsep.join([str(notebook.parent), str(run.ROOT / "data")])  # of the tool, of the series' modules
+    return run_script(copy, folder, PYTHONPATH=places)
 
 
 @each_tutorial
-@pytest.mark.parametrize("seed, n_users", [(43, 50_000), (44, 20_000)])
-def test_runs_on_another_dataset(notebook, seed, n_users, tmp_path):
+def test_runs_on_another_dataset(notebook, tmp_path):
+    """Of another seed and another size at once; what assumes either of the published ones fails."""
+    seed, n_users = 44, 20_000
     data = tmp_path / "other.csv"
     write_logs(data, seed, n_users)
-    text, found = run_script(changed_copy(notebook, tmp_path, DATA=f"Path({str(data)!r})"), tmp_path)
+    text, found = run_copy(notebook, tmp_path, DATA=path_of(data))
     assert text.startswith(f"Not the published dataset ({n_users:,} users)")
     rows, computed = run.ledger(notebook), found["computed"]
     numbers = [row for row in rows if not isinstance(computed[row["id"]], str)]
@@ -52,29 +68,47 @@ def test_runs_on_another_dataset(notebook, seed, n_users, tmp_path):
 
 
 @each_tutorial
-def test_real_logs_get_one_clear_line(notebook, tmp_path):
+def test_data_come_through_the_function_that_checks_them(notebook):
+    assert "load_logs(DATA)" in notebook.with_suffix(".py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("notebook", run.notebooks()[:1], ids=lambda path: path.stem)
+def test_foreign_logs_get_one_clear_line(notebook, tmp_path):
     """Logs that lack columns stop the notebook with a line that names them."""
     frame = generate(1, 100).drop(columns=["wave", "cost_usd"])
     frame.to_csv(tmp_path / "foreign.csv", index=False)
-    copy = changed_copy(notebook, tmp_path, DATA=f"Path({str(tmp_path / 'foreign.csv')!r})")
     with pytest.raises(AssertionError, match="columns missing: wave, cost_usd"):
-        run_script(copy, tmp_path)
+        run_copy(notebook, tmp_path, DATA=path_of(tmp_path / "foreign.csv"))
 
 
-@each_tutorial
-def test_started_from_elsewhere(notebook, tmp_path):
-    """A notebook has no __file__: it finds the series from the folder it is started in, or says where to start it."""
-    source = notebook.with_suffix(".py").read_text(encoding="utf-8")
-    start = source.index("# %%\nimport")
-    cell = source[start : source.index("\n# %%", start + 1)]
-    (tmp_path / "cell.py").write_text(f"cell = {cell!r}\nspace = {{}}\nexec(cell, space)\nprint(space['ROOT'])\n")
-    for folder in (run.ROOT, notebook.parent, run.ROOT / "tests"):
-        text, _ = run_cell(tmp_path / "cell.py", folder)
-        assert text.strip() == str(run.ROOT)
-    _, error = run_cell(tmp_path / "cell.py", tmp_path)
-    assert "Start Jupyter inside the folder of the series" in error.splitlines()[-1]
+def first_cell(notebook):
+    return next(cell["source"] for cell in run.read_cells(notebook) if cell["cell_type"] == "code")
 
 
-def run_cell(script, folder):
-    done = subprocess.run([sys.executable, str(script)], cwd=folder, capture_output=True, encoding="utf-8")
-    return done.stdout, done.stderr
+@pytest.mark.parametrize("notebook", run.executed_notebooks(), ids=lambda path: path.stem)
+def test_script_starts_from_anywhere(notebook, tmp_path):
+    """`python 03_.../rdd_demo.py` from any folder finds all that it imports (which is not imported: that is slow)."""
+    statements = ast.parse(notebook.with_suffix(".py").read_text(encoding="utf-8")).body
+    imports = [node for node in statements if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {name for node in imports for name in ([node.module] if hasattr(node, "module") else
+             [alias.name for alias in node.names])}  # fmt: skip
+    search = [node for node in statements if "sys.path" in ast.unparse(node)][-1].lineno  # how it looks for the series
+    before = [node for node in statements if node.lineno <= search]
+    code = "\n".join([
+        f"import sys; sys.path[0], __file__ = {str(notebook.parent)!r}, {str(notebook.with_suffix('.py'))!r}",
+        *map(ast.unparse, before), "import importlib.util",
+        f"print([name for name in {sorted(names)} if importlib.util.find_spec(name.partition('.')[0]) is None])",
+    ])  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert done.stdout == "[]\n", f"not found: {done.stdout} {done.stderr}"
+
+
+FIRST_EDITION = [path for path in run.notebooks() if FIRST_EDITION_ROOT in first_cell(path)]
+
+
+@pytest.mark.parametrize("notebook", FIRST_EDITION, ids=lambda path: path.stem)
+def test_opened_elsewhere_a_notebook_says_where_to_start_it(notebook, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", first_cell(notebook)], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    assert "Start Jupyter inside the folder of the series" in done.stderr.splitlines()[-1]

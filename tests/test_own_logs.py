@@ -25,7 +25,9 @@ def values(logs, role, column, kind="number", **options):
 # ---- reading
 
 
-@pytest.fixture(params=["csv", "csv.gz", "tsv", "crlf and BOM", "quotes", "parquet", "PARQUET", "frame", "relation", "shards"])
+@pytest.fixture(
+    params=["csv", "csv.gz", "tsv", "crlf and BOM", "quotes", "parquet", "PARQUET", "frame", "relation", "shards"]
+)
 def same_log(request, tmp_path):
     """The same four rows in every form that a log may have."""
     text = FRAME.to_csv(index=False)
@@ -139,7 +141,8 @@ def test_a_third_arm_is_never_pooled():
 
 @pytest.mark.parametrize("column, message", [
     ("scor", "did you mean 'score'"), ("colour", "its columns are score, done, arm"),
-    ("score +", "neither a column nor SQL"), ("scor + 1", "neither a column nor SQL"), ("DATE '2026-01-01'", "is a DATE"),
+    ("score +", "neither a column nor SQL"), ("scor + 1", "neither a column nor SQL"),
+    ("DATE '2026-01-01'", "is a DATE"),
 ])  # fmt: skip
 def test_a_column_that_is_not_there_gets_one_line(column, message):
     with pytest.raises(ValueError, match=message) as error:
@@ -181,7 +184,8 @@ def test_sums_of_squares_are_centred_where_the_mean_is_large():
 
 
 def test_a_query_may_scan_the_log_again_instead_of_keeping_a_copy():
-    query = "WITH your_columns AS (\n    SELECT score AS x\n    FROM logs\n)\nSELECT * FROM your_columns AS a, your_columns AS b"
+    query = "WITH your_columns AS (\n    SELECT score AS x\n    FROM logs\n)\n"
+    query += "SELECT * FROM your_columns AS a, your_columns AS b"
     with Logs(FRAME) as log:
         assert log.ask(query, inline=True).equals(log.ask(query)) and len(log.ask(query)) == 16
 
@@ -194,7 +198,8 @@ def moments(frame, column="t"):
 
 @pytest.mark.parametrize("values, kind", [
     (["2026-03-01", "2026-03-01 05:06:07"], "time stamp"), (["2026-03-01T05:06:07Z", "2026-03-01"], "time stamp"),
-    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]), "time stamp"), ([1, 10], "number"), (["1", "10.5"], "number"),
+    (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]), "time stamp"),
+    ([1, 10], "number"), (["1", "10.5"], "number"),
     (pd.to_datetime(["2026-03-01 23:30", "2026-03-02 00:00"]).tz_localize("Asia/Tokyo"), "time stamp"),
 ])  # fmt: skip
 def test_a_column_of_times_is_dates_or_numbers(values, kind):
@@ -222,16 +227,19 @@ def test_what_is_no_time_is_told_from_what_is_missing():
 
 
 def test_fill_replaces_the_block_and_nothing_else():
-    query = "-- first\nWITH your_columns AS ( -- change\n    SELECT\n        a AS x -- (b)\n    FROM logs\n),\n\nmore AS (SELECT 1)\n"
+    query = "-- first\nWITH your_columns AS ( -- change\n    SELECT\n        a AS x -- (b)\n    FROM logs\n),\n"
+    query += "\nmore AS (SELECT 1)\n"
     filled = own_logs.fill(query, {"x": "p + 1", "y": "q"}, source="their_logs")
-    assert filled == ("-- first\nWITH your_columns AS (\n    SELECT\n        p + 1 AS x,\n        q AS y\n    FROM their_logs\n),"
+    assert filled == ("-- first\nWITH your_columns AS (\n    SELECT\n        p + 1 AS x,\n        q AS y\n"
+                      "    FROM their_logs\n),"
                       "\n\nmore AS (SELECT 1)\n")  # fmt: skip
     with pytest.raises(ValueError, match="no block"):
         own_logs.fill("SELECT 1", {"x": "1"})
 
 
 @pytest.mark.parametrize("columns, message", [
-    ("y", "a dict from role"), ({"outcom": "y"}, "did you mean 'outcome'"), ({"outcome": "y"}, "which column is 'running'"),
+    ("y", "a dict from role"), ({"outcom": "y"}, "did you mean 'outcome'"),
+    ({"outcome": "y"}, "which column is 'running'"),
     ({"outcome": "y", "running": "x", "colour": "c"}, "'colour' is no role of this design"),
 ])  # fmt: skip
 def test_roles_are_checked(columns, message):
@@ -257,7 +265,9 @@ def test_refusal_has_a_line_for_each_fatal_problem_and_keeps_the_table():
     assert problems["severity"].tolist() == [FATAL, FATAL, WARNING]
     with pytest.raises(UnfitLog) as error:
         own_logs.refuse(problems)
-    assert str(error.value) == ("it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too.")
+    assert str(error.value) == (
+        "it is wrong (cell 3): 1 row. Mend it.\nit is worse (cell 4): 1,200 rows. Mend it, too."
+    )
     assert error.value.problems is problems
     own_logs.refuse(problems[problems["severity"] == WARNING])  # a warning alone refuses nothing
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bench_scale import PANDAS, estimate_of, stored, tables
-from warehouse import CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare, create_logs
+from warehouse import CHECKS, QUERIES, SPOILED, WITH_ALL_COLUMNS, compare, create_logs, quoted
 
 import run
 
@@ -93,7 +93,7 @@ def test_estimate_and_interval_follow_the_log(number):
 @each_check
 def test_check_is_silent_on_the_published_log(number):
     with duckdb.connect() as connection:
-        connection.execute(create_logs(f"'{generate_data.DATASET.as_posix()}'", 50_000))
+        connection.execute(create_logs(quoted(generate_data.DATASET), 50_000))
         assert connection.execute(CHECKS[number]).fetchall() == []
 
 
@@ -129,7 +129,7 @@ def test_check_says_what_is_wrong_and_where(warehouse, number):
 
 def test_readme_shows_what_the_check_of_03_says():
     with duckdb.connect() as connection:
-        connection.execute(create_logs(f"'{generate_data.DATASET.as_posix()}'", 50_000))
+        connection.execute(create_logs(quoted(generate_data.DATASET), 50_000))
         connection.execute(f"CREATE VIEW spoiled AS {SPOILED}")
         rows = connection.execute(CHECKS["03"].replace("FROM logs", "FROM spoiled")).fetchall()
     lines = [f"| {problem} | {place} | {users} |" for problem, place, users in rows]

@@ -60,6 +60,11 @@ WHERE NOT (workspace_id = 9 AND signup_week > 40) AND slot <> 5 AND day <> 12
 """
 
 
+def quoted(path):
+    """A file's path as it stands in SQL after FROM: quotes doubled; brackets, a pattern to DuckDB, taken literally."""
+    return "'" + path.as_posix().replace("'", "''").replace("[", "[[]") + "'"
+
+
 def create_logs(source, users):
     """SQL that makes the view `logs`, with all columns, of so many users; `source` is what stands after FROM."""
     return f"CREATE OR REPLACE TEMPORARY VIEW logs AS {WITH_ALL_COLUMNS.format(source=source, users=users)}"

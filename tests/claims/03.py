@@ -1,6 +1,6 @@
 """Claims of notebook 03: regression discontinuity."""
 
-from claim_tools import ROOT, Claim, Everywhere, Fixed
+from claim_tools import ROOT, Claim, Fixed
 from generate_data import World
 
 import run
@@ -61,15 +61,15 @@ CLAIMS = [
     Claim("dashed quadratics nearly coincide with them", when="abs(sweep.loc['quadratic 0.10', 'effect'] - late) < late_se / 4"),
     # 5 how wide
     Fixed("A wide window has many users and trusts the line far from the threshold. A narrow one has few", why=LOGIC),
-    Claim("The article tries {words(sum(k == 1 for h, k in fits))} widths"),
+    Claim("Here are the article's {words(sum(k == 1 for h, k in fits))} widths"),
     Claim("All {words(len(sweep))} agree", when="np.ptp(sweep['effect']) < sweep['error'].min()"),
     Fixed("whoever is in the narrow one is in all others too", why=LOGIC),
-    Claim("It costs two parameters more, one for each side (the article says four)",
+    Claim("It costs two parameters more, one for each side (not four, as printed)",
           when="len(fits[0.10, 2].params) - len(fit.params) == 2 and 4 != 2"),
     Claim("they raise the standard error by half, from {late_se:.4f} to {sweep.loc['quadratic 0.10', 'error']:.4f}",
           when="1.4 < sweep.loc['quadratic 0.10', 'error'] / late_se < 1.6"),
     Fixed("Higher powers than the second", why="Gelman and Imbens 2019"),
-    Claim("draws users with replacement {len(draws)} times"),
+    Claim("Draw users with replacement {len(draws)} times"),
     Claim("So all {len(draws)} samples are counts"),
     Claim("The same intervals as from HC3, up to the noise of {len(draws)} draws",
           when="all(0.9 < np.ptp(interval[k]) / (3.92 * sweep.loc[k, 'error']) < 1.1 for k in interval)"),
