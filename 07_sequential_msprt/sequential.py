@@ -406,21 +406,22 @@ def race(p_treated, p_control, experiments, seed, *, days=30, per_day=60, effect
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def compare(real, *nulls, effect=0.05, days=30, per_day=60):
+def compare(real, nulls=None, effect=0.05, days=30, per_day=60):
     """What each method of `race` did: DataFrame, a row for each method.
 
-    real, nulls: what `race` returned with the true `effect` and without one. power, false_1, ...: shares that stopped;
-    median_day: of the stop, the last day if there was none; estimate, coverage: mean difference where each test with an
-    effect stopped or ended, and how often the usual 95 % interval there holds the effect.
+    real: what `race` returned with the true `effect`; nulls: {name of the column: what it returned without one}. power
+    and those columns: shares that stopped; median day: of the stop, the last day if there was none; mean estimate,
+    coverage: mean difference where each test with an effect stopped or ended, and how often the usual 95 % interval
+    there holds the effect. nan where there are no tests.
     """
     horizon, rows = days * per_day, {}
     for name, found in real.items():
+        rows[name] = {column: np.mean(null[name][:, 0] <= horizon) for column, null in (nulls or {}).items()}
         n, (a, b) = np.minimum(found[:, 0], horizon), found[:, 1:].T
-        half = 1.96 * np.sqrt(a * (1 - a / n) + b * (1 - b / n)) / n
-        false = {f"false_{k}": np.mean(null[name][:, 0] <= horizon) for k, null in enumerate(nulls, start=1)}
-        rows[name] = false | {"power": np.mean(found[:, 0] <= horizon), "median_day": np.median(n) / per_day,
-                              "estimate": np.mean((a - b) / n),
-                              "coverage": np.mean(np.abs((a - b) / n - effect) <= half)}  # fmt: skip
+        off, half = (a - b) / n - effect, 1.96 * np.sqrt(a * (1 - a / n) + b * (1 - b / n)) / n
+        values = (found[:, 0] <= horizon, n / per_day, off + effect, np.abs(off) <= half)
+        for column, value in zip(("power", "median day", "mean estimate", "coverage"), values, strict=True):
+            rows[name][column] = np.nan if not len(n) else np.median(value) if column == "median day" else np.mean(value)
     return pd.DataFrame(rows).T
 
 
