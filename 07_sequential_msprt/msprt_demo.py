@@ -1002,8 +1002,8 @@ computed = {"n_treated": len(waves[0]), "mean_treated": waves[0].mean(), "ci_lo"
             "truth_in_ci": "inside" if lo <= 0.05 <= hi else "outside", "null_e_end": null_e[-1],
             "fpr_peeking": by_day.any(axis=1).mean(), "fpr_single": by_day[:, -1].mean(),
             "null_e_max": null_e.max(), "stop_day": stop_day, "e_at_stop": stop_e,
-            "point_estimate": lift, "e_final": waves_e[-1], "final_rate_treated": ends["treated"], "power_msprt": power,
-            "final_rate_control": ends["control"], "power_ttest": power_fixed,
+            "point_estimate": lift, "e_final": waves_e[-1], "final_rate_treated": ends["treated"],
+            "final_rate_control": ends["control"], "power_msprt": power, "power_ttest": power_fixed,
             "median_stop_day": np.median(stop_days), "validate_e": all_e,
             "fraction_early": (stop_days < DAYS).mean(), "validate_stop_day": all_day}  # fmt: skip
 published(computed)

@@ -43,3 +43,7 @@ PRACTICE_CLAIMS = [
     Claim("the typical test of the sequence with this effect stops before the fixed sample would",
           when="plan['typical_users'].iloc[1] < plan['users'].iloc[0]"),
 ]  # fmt: skip
+
+CLAIMS = []
+README_CLAIMS = []
+SOLUTIONS_CLAIMS = []
