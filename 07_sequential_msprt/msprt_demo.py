@@ -24,7 +24,7 @@
 # *Two tests that look alike on day 14. Grey: the interval on the dashboard, made for one look. Outer lines: an interval
 # that may be looked at every evening. Below you build it, and see what else would do.*
 #
-# **The answer at a glance.** In one test the new prompt works. In the other, both arms have the same old prompt.
+# **The answer at a glance**, in two tests. In one the new prompt works. In the other, both arms have the same old prompt.
 #
 # | what does the treated arm add to task completion? | new against old | old against old |
 # |---|---|---|
@@ -505,7 +505,7 @@ verdicts(mixture)
 # the plan. The tool's `walk` reads it from the counts of each arm and day.
 
 # %%
-def confidence_sequence(x, y, tightest=HORIZON, alpha=0.05):
+def confidence_sequence(x, y, tightest=DAYS * PER_DAY, alpha=0.05):
     """Difference and half-width (pairs,) of the interval that holds at all n at once."""
     n = np.arange(1, len(x) + 1)
     p, q = np.cumsum(x) / n, np.cumsum(y) / n
@@ -575,7 +575,7 @@ for name, spend in SPEND.items():
 # | has rare outcomes, or wants no "in the limit" | betting, safe test; the tool's `guaranteed` interval (Howard, Ramdas, McAuliffe and Sekhon 2021) | power, width |
 # | has traffic that grows or comes in waves | bounds by share of users, not of days | none |
 # | changes the shares of the arms on the way | compare within days: Failure 3 | hardly any |
-# | looks at many metrics | e-values, and e-BH: Failure 7 | power |
+# | looks at many metrics | e-values, chosen together: Failure 7 | power |
 
 # %% [markdown]
 # ## 8. The two tests, to the end
@@ -935,10 +935,10 @@ print(f"with the tier, {(narrower.hi - narrower.lo) / (result.hi - result.lo):.2
 # %%
 
 # %% [markdown]
-# 3. **Design something new** (15 minutes). The new prompt is cheaper, so it is enough that it is *not worse* by more than
-#    one point. On which day does the lower line of the first test first rise above −0.01? You are right if you find a day
-#    between 48 and 56. Then simulate a prompt that is worse by two points, 1,000 tests of thirty days. You are right if
-#    fewer than 2.5 % are ever shown to be above −0.01. May you choose the margin after you have seen Figure 4?
+# 3. **Design something new** (15 minutes). The new prompt is cheaper: it is enough that it is *not worse* by more than one
+#    point. On which day does the lower line of the first test first rise above −0.01? You are right if you find a day
+#    between 48 and 56. Then simulate 1,000 tests of a prompt that is worse by two points. You are right if fewer than
+#    2.5 % are ever shown to be above −0.01. May you choose the margin after you have seen Figure 4?
 
 # %%
 

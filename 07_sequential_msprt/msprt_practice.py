@@ -44,7 +44,8 @@ from series import display, folder, show
 
 # %% tags=["parameters"]
 LOGS = duckdb.sql(f"""
-    SELECT hour, hour || ' ' || i AS number, CASE WHEN i < on_time THEN 1 WHEN i < departed THEN 0 END AS on_time, -- NULL: cancelled
+    SELECT hour, hour || ' ' || i AS number,
+        CASE WHEN i < on_time THEN 1 WHEN i < departed THEN 0 END AS on_time, -- NULL: cancelled
         CASE WHEN md5(hour || ' ' || i) < '8' THEN 'heads' ELSE 'tails' END AS coin
     FROM (SELECT *, UNNEST(RANGE(scheduled)) AS i FROM '{folder().parent}/data/real/departures.csv')""")
 COLUMNS = {"outcome": "on_time", "arm": "coin", "time": "hour", "user": "number"}
