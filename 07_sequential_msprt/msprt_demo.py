@@ -427,7 +427,7 @@ print("stopped in week 1:", sequential.compare(week_1, effect=0.05).iloc[0, 2:].
 # - **Known looks are worth something.** O'Brien–Fleming loses one or two points of power against a single look.
 # - **Mean estimate and coverage**, where a test ends: too large for every rule that stops at a high point. 0.076 for a true
 #   0.05 with the Bayes factor, and the usual interval covers 86 %; of its tests that stop in the first week (last line),
-#   12 %. That is what a minimum run time is good for. (Paul bootstraps all users, whom a test that has stopped does not have.)
+#   11 %. That is what a minimum run time is good for. (Paul bootstraps all users, whom a test that has stopped does not have.)
 #
 # Now what they are, in one cell each, on the two tests of this notebook.
 

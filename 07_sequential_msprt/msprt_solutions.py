@@ -128,7 +128,7 @@ assert 0.10 < per_task < 0.17 and per_user < 0.05
 # With a correlation of $1/3$, the variance of a mean over $m$ tasks per user is $1+(m-1)/3$ times what independent tasks
 # would give: 1.33 for two tasks, 2.33 for five. (Notebook 05 calls this the design effect.) A third more variance sounds
 # harmless. But a sequential test stops at the *largest* of 900 looks, where the tail is, and there a third more variance
-# makes nearly three times the false positives.
+# makes twice the false positives.
 #
 # *If users did not differ at all*, two tasks of one user would be as good as one task each of two users, and counting
 # tasks would be right. The answer is then the Bayes factor's own error at a rate of 0.6, a little below 0.0546, since the
