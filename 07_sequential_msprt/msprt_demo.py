@@ -505,7 +505,7 @@ verdicts(mixture)
 # the plan. The tool's `walk` reads it from the counts of each arm and day.
 
 # %%
-def confidence_sequence(x, y, tightest=DAYS * PER_DAY, alpha=0.05):
+def confidence_sequence(x, y, tightest=1800, alpha=0.05):
     """Difference and half-width (pairs,) of the interval that holds at all n at once."""
     n = np.arange(1, len(x) + 1)
     p, q = np.cumsum(x) / n, np.cumsum(y) / n

@@ -13,6 +13,7 @@ from notebook_tools import definitions
 from scipy import stats
 
 NB = definitions("07_sequential_msprt/msprt_demo.py")
+NB.update(DAYS=30, PER_DAY=60)  # of its cell "parameters"
 
 
 @pytest.fixture(scope="module")
