@@ -87,7 +87,8 @@ print(f"verdict: {result.verdict}; {result.method}")
 # %%
 show(result.figure(), "practice",
      f"Difference in {COLUMNS['outcome']} between the arms against time. Two outer lines, the interval "
-     "that may be read at every look, narrow around zero; the grey band of the usual interval lies between them.")  # fmt: skip
+     "that may be read at every look, narrow around zero; the grey band of the usual interval lies "
+     "between them.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. The picture to act on. Stop when the outer lines leave zero, or when they leave what is worth having. The
