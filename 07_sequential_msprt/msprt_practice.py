@@ -143,7 +143,8 @@ display(planted.round(3))
 # %%
 after_stop = result.exaggeration(DESIGN["worthwhile"])
 print(f"with this log's traffic: stops in {after_stop['stops']:.0%} of tests, with "
-      f"{after_stop['times']:.2f} times the true effect; the interval covers in {after_stop['covers']:.0%}")  # fmt: skip
+      f"{after_stop['times']:.2f} times the true effect; the interval covers in "
+      f"{after_stop['covers']:.0%}")  # fmt: skip
 
 # %% [markdown]
 # So report the interval at the stop, and never the estimate alone.
