@@ -406,6 +406,25 @@ def race(p_treated, p_control, experiments, seed, *, days=30, per_day=60, effect
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+def compare(real, nulls=None, effect=0.05, days=30, per_day=60):
+    """What each method of `race` did: DataFrame, a row for each method.
+
+    real: what `race` returned with the true `effect`; nulls: {name of the column: what it returned without one}. power
+    and those columns: shares that stopped; median day: of the stop, the last day if there was none; mean estimate,
+    coverage: mean difference where each test with an effect stopped or ended, and how often the usual 95 % interval
+    there holds the effect. nan where there are no tests.
+    """
+    horizon, rows = days * per_day, {}
+    for name, found in real.items():
+        rows[name] = {column: np.mean(null[name][:, 0] <= horizon) for column, null in (nulls or {}).items()}
+        n, (a, b) = np.minimum(found[:, 0], horizon), found[:, 1:].T
+        off, half = (a - b) / n - effect, 1.96 * np.sqrt(a * (1 - a / n) + b * (1 - b / n)) / n
+        values = (found[:, 0] <= horizon, n / per_day, off + effect, np.abs(off) <= half)
+        for column, value in zip(("power", "median day", "mean estimate", "coverage"), values, strict=True):
+            rows[name][column] = np.nan if not len(n) else np.median(value) if column == "median day" else np.mean(value)
+    return pd.DataFrame(rows).T
+
+
 # ---- an interval for every sample size
 
 
@@ -464,6 +483,21 @@ class Counts:
         for name in self.__dataclass_fields__:
             if getattr(self, name) is not None:
                 setattr(self, name, np.asarray(getattr(self, name), float))
+
+    @classmethod
+    def of(cls, control, treated, per_look):
+        """From outcomes 0 and 1 (..., users) in order of arrival, `per_look` users of each arm at a look."""
+        arms = np.stack([control, treated], axis=-2)
+        first = np.arange(0, arms.shape[-1], per_look)
+        n, y = (np.add.reduceat(values, first, axis=-1) for values in (np.ones(arms.shape), arms.astype(float)))
+        return cls(n, y, y)
+
+    @classmethod
+    def draw(cls, seed, n, control, treated):
+        """Of simulated tests with n (..., 2, looks) users and completion rates control and treated: numbers or (looks,)."""
+        rates = np.stack(np.broadcast_arrays(control, treated, np.zeros(n.shape[-1]))[:2])
+        y = np.random.default_rng(seed).binomial(n, rates)
+        return cls(n, y, y)
 
     def map(self, change):
         """Counts of which every array is `change` of the one here."""
@@ -583,6 +617,11 @@ class Walk:
         """First look (...) whose interval excludes 0; the number of looks where none does."""
         out = self.ready & ((self.lo > 0) | (self.hi < 0))
         return np.where(out.any(axis=-1), out.argmax(axis=-1), out.shape[-1])
+
+    def at(self, look):
+        """(estimate, lo, hi), each (...), at a look (...); at the last one where it is the number of looks or more."""
+        look = np.minimum(look, self.ready.shape[-1] - 1)[..., None]
+        return tuple(np.take_along_axis(values, look, axis=-1)[..., 0] for values in (self.estimate, self.lo, self.hi))
 
     def covers(self, truth=0.0):
         """Whether (...) the interval holds the truth at every look that may be used; truth: a number or (..., looks)."""
