@@ -1,23 +1,33 @@
--- All that notebook 02 needs of a log with one row per user (table `logs`).
--- A row of the result is one kind of user (tier, confidence) with one choice (opted in or not):
--- how many users they are, and how many of them completed the task.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- All that an adjustment by propensity scores needs of a log with one row per user (table `logs`).
+-- A row of the result is one kind of user (values of the covariates, treated or not, fold): how many they are, how many
+-- of them have an outcome, and the sums of the outcomes and of their squares. Partial results, of two shards say, add up.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of propensity.py writes it for you
     SELECT
-        engagement_tier AS tier, -- a covariate: text with few values
-        ROUND(query_confidence, 4) AS confidence, -- a covariate: a number; many users must share a value
-        opt_in_agent_mode AS opted_in, -- the treatment, 0 or 1
-        task_completed AS completed -- the outcome, 0 or 1
+        engagement_tier AS z1, -- a covariate, here a category: NULL where missing
+        query_confidence AS z2, -- a covariate, here a number: NULL where missing, infinite where it is no number
+        opt_in_agent_mode AS treated, -- 0 or 1, NULL where missing
+        task_completed AS outcome, -- a number: NULL where missing, infinite where it is no number
+        0 AS fold -- for cross-fitting: a number from a hash of the user, or 0 in every row
     FROM logs
+),
+
+usable AS (
+    SELECT
+        *,
+        CASE WHEN ABS(outcome) < 1e300 THEN 1 ELSE 0 END AS used
+    FROM your_columns
+    WHERE treated IN (0, 1) -- check.sql counts the others
 )
 
 SELECT
-    tier,
-    confidence,
-    opted_in,
-    COUNT(*) AS users,
-    CAST(SUM(completed) AS BIGINT) AS completions
-FROM your_columns
-WHERE -- check.sql counts the others
-    completed IS NOT NULL AND tier IS NOT NULL AND confidence IS NOT NULL AND opted_in IS NOT NULL
-GROUP BY tier, confidence, opted_in
-ORDER BY tier, confidence, opted_in
+    z1, z2, -- one column for each covariate
+    treated,
+    fold,
+    COUNT(*) AS rows_in_cell,
+    SUM(used) AS n,
+    SUM(CASE WHEN used = 1 THEN outcome ELSE 0 END) AS y,
+    SUM(CASE WHEN used = 1 THEN outcome * outcome ELSE 0 END) AS yy
+    -- numbers that were cut into bins: queries() puts their sums here
+FROM usable
+GROUP BY z1, z2, treated, fold
+ORDER BY z1, z2, treated, fold

@@ -89,8 +89,7 @@ display(logs.head(3))
 # generator can tell, for each user, the probability of completing the task with either model.
 
 # %%
-premium = logs["routed_to_premium"] == 1
-done = logs["task_completed"]
+premium, done = logs["routed_to_premium"] == 1, logs["task_completed"]
 naive = done[premium].mean() - done[~premium].mean()
 
 truths = oracle(find_seed(load_logs(DATA)), len(logs))
@@ -208,7 +207,6 @@ display(bins.loc[83:86].round(3))
 
 # %%
 figure, axes = plt.subplots(figsize=(7.5, 4))
-bent_fit = rdd(logs, 0.10, degree=2)  # section 5
 for side, part, color in ((-1, bins.loc[70:84], COLOR["treated"]), (1, bins.loc[85:97], COLOR["control"])):
     axes.errorbar(part.index / 100 + 0.005, 100 * part["mean"], 196 * part["error"], fmt="o", ms=4,
                   lw=0.8, color=color, alpha=0.8)  # fmt: skip
@@ -216,7 +214,7 @@ for side, part, color in ((-1, bins.loc[70:84], COLOR["treated"]), (1, bins.loc[
     band = 100 * fit.get_prediction(design(x, B, 1)).summary_frame()
     axes.plot(x + CUTOFF, band["mean"], color="black", lw=2.4)
     axes.fill_between(x + CUTOFF, band["mean_ci_lower"], band["mean_ci_upper"], color=color, alpha=0.2, lw=0)
-    axes.plot(x + CUTOFF, 100 * design(x, B, 2) @ bent_fit.params, color="black", lw=1.1, ls="--")
+    axes.plot(x + CUTOFF, 100 * design(x, B, 2) @ rdd(logs, 0.10, 2).params, color="black", lw=1.1, ls="--")
     axes.text(CUTOFF + 0.033 * side, 67.5, ("premium model", "cheap model")[side > 0], color=color, ha="center")
 axes.axvline(CUTOFF, color=FAINT, lw=1, zorder=0)
 axes.annotate("", (CUTOFF, 100 * fit.params[2]), (CUTOFF, 100 * (fit.params[2] + late)),
@@ -237,7 +235,7 @@ show(figure, "rd_plot",
 # ## 5. How wide a window?
 #
 # A wide window has many users and trusts the line far from the threshold. A narrow one has few and trusts it only
-# nearby. The article tries four widths, and once a quadratic instead of a line.
+# nearby. Here are the article's four widths, and once a quadratic instead of a line.
 
 # %%
 fits = {(h, 1): rdd(logs, h) for h in (0.05, 0.10, 0.15, 0.20)} | {(0.10, 2): rdd(logs, 0.10, degree=2)}
@@ -250,11 +248,11 @@ display(sweep.round(4))
 # All five agree, and it is tempting to call that robust. But the windows are nested: whoever is in the narrow one is in
 # all others too. Section 7 measures how much of the agreement is mere overlap.
 #
-# The quadratic bends with the data. It costs two parameters more, one for each side (the article says four), and they
+# The quadratic bends with the data. It costs two parameters more, one for each side (not four, as printed), and they
 # raise the standard error by half, from 0.0131 to 0.0196. Higher powers than the second chase noise at the edge: do not
 # use them (Gelman and Imbens 2019).
 #
-# **What does the bootstrap add?** The article draws users with replacement 500 times and refits. A local line needs only
+# **What does the bootstrap add?** Draw users with replacement 500 times, and refit. A local line needs only
 # counts: how many users had this confidence, how many of them completed. So all 500 samples are counts, and one call
 # fits them all. That is how [discontinuity.py](discontinuity.py), the tool of this notebook, does it.
 
@@ -270,8 +268,8 @@ for (h, degree), name in zip(fits, sweep.index, strict=True):
     print(f"{name:<14} [{low:+.4f}, {high:+.4f}], {ratio:.2f} times the HC3 interval")
 
 # %% [markdown]
-# The same intervals as from HC3, up to the noise of 500 draws. They have to be: both measure the variance. The article
-# says that the bootstrap tells you which specification to trust when they disagree. It cannot. What sets specifications
+# The same intervals as from HC3, up to the noise of 500 draws. They have to be: both measure the variance. One reads
+# that the bootstrap tells you which specification to trust when they disagree. It cannot. What sets specifications
 # apart is bias, and a badly biased fit has a bootstrap interval as narrow as a good one. In Failure 4 the narrowest
 # interval is the most wrong.
 #
@@ -306,7 +304,7 @@ print(f"robust interval [{ship.lo:.4f}, {ship.hi:.4f}], {wider:.2f} times as wid
 # ## 6. Can users choose their side?
 #
 # If people, a prompt template or a retry can push a query across the line, those just below it are no longer like those
-# just above. Sorting leaves a trace: too many users on one side. The article looks for it in five bins of two points.
+# just above. Sorting leaves a trace: too many users on one side. The published check looks for it in five bins of two points.
 
 # %%
 per_point = np.bincount((tenthousandths // 100).astype(np.intp), minlength=101)
@@ -328,7 +326,7 @@ print(f"users at exactly 0.85: {at_line.sum()}, {premium[at_line].sum()} of them
 # The five counts cannot show it: a user who slips from just above 0.85 to just below stays in the bin from 0.84 to 0.86.
 # Split at the line, there are 1,197 and 1,138, a difference that chance makes often. A falling density makes some of it,
 # too; the proper test, `rddensity` (Cattaneo, Jansson and Ma 2020), fits the density on both sides, and sees nothing.
-# (The article calls it McCrary's, whose test of 2008 has the same purpose and another construction.)
+# (It is not McCrary's, whose test of 2008 has the same purpose and another construction.)
 #
 # One detail deserves a look in every log: the router decided on the full confidence, and the log
 # rounded it afterwards. Of the eight users at exactly 0.85, four went to the premium model and count as cheap here.
@@ -349,12 +347,18 @@ share = np.diff(stats.beta.cdf(edges, World.confidence_a, World.confidence_b))  
 at = edges[:-1] + 0.00005 - CUTOFF  # middle of each cell, as a distance; no cell crosses the line
 treated = at < 0
 base, EFFECT = truths["p_premium_0"].mean(), World.premium_effect
+straight = base + EFFECT * treated  # completion in each cell, as in our logs
 
 
 def draw(rng, datasets, p):
     """Users and completions, each (datasets, cells), when completion has probability p (cells,)."""
     users = rng.multinomial(50_000, share, size=datasets)
     return users, rng.binomial(users, p)
+
+
+def line(users, completed, h=0.10, degree=1, **options):
+    """Jump at the line and its HC3 error, each (datasets,), from counts."""
+    return local_fit(at, users, completed, completed, h, degree, treated=treated, **options)
 
 
 # %% [markdown]
@@ -370,14 +374,13 @@ def estimates(users, completed):
     p1, p0 = s1 / n1, s0 / n0
     found = {"dashboard": (p1 - p0, np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0))}
     for name, h, degree in (("line 0.10", 0.10, 1), ("line 0.20", 0.20, 1), ("quadratic 0.10", 0.10, 2)):
-        found[name] = local_fit(at, users, completed, completed, h, degree, treated=treated)
+        found[name] = line(users, completed, h, degree)
     found = {name: (e, e - 1.96 * se, e + 1.96 * se) for name, (e, se) in found.items()}
     ships = [robust_fit(at, n, s, s, treated=treated) for n, s in zip(users, completed, strict=True)]
     return found | {"what ships": tuple(np.array([(fit.estimate, fit.lo, fit.hi) for fit in ships]).T)}
 
 
 # %%
-straight = base + EFFECT * treated
 curves = {"straight": straight, "bent": straight + 0.15 * np.tanh(at / 0.06)}
 study = {}
 for k, (world, curve) in enumerate(curves.items()):
@@ -430,13 +433,11 @@ show(figure, "honest",
 
 # %%
 _, lo, hi = study["straight"]["what ships"]
-error = (hi - lo) / 3.92
-power, detectable = np.mean(lo > 0), 2.8 * error.mean()
+error, power = (hi - lo) / 3.92, np.mean(lo > 0)
 too_small = ((lo + hi) / 2).std(ddof=1) / error.mean()
+detectable, line_detectable = 2.8 * error.mean(), 2.8 * table.loc["line 0.10", ("straight", "SD")]
 print(f"what ships: SD of the bias-corrected estimates over their mean error {too_small:.2f}")
-line_detectable = 2.8 * table.loc["line 0.10", ("straight", "SD")]
-print(f"power against {EFFECT} {power:.2f}, smallest effect found with power 0.80: {detectable:.3f}")
-print(f"the hand-picked line: {line_detectable:.3f}")
+print(f"power {power:.2f}; found with power 0.80: {detectable:.3f}, by the line {line_detectable:.3f}")
 
 # %% [markdown]
 # **What ships promises a little too much.** Its bias-corrected estimates scatter a tenth more than its errors say, so that
@@ -490,24 +491,20 @@ def manipulated(rng, datasets, curve, lift=LIFT, movers=MOVERS):
 # %%
 rng = np.random.default_rng(SEED_STUDY + 10)
 users, completed = manipulated(rng, N_FAILURE, straight)
-biased = report("motivated users move", *local_fit(at, users, completed, completed, 0.10, treated=treated))
-less, fewer = manipulated(rng, N_FAILURE, straight, lift=-LIFT)
-reverse = report("unmotivated users move", *local_fit(at, less, fewer, fewer, 0.10, treated=treated))
-donut = report("motivated move, donut of 0.01",
-               *local_fit(at, users, completed, completed, 0.10, treated=treated, hole=0.01))  # fmt: skip
+biased = report("motivated users move", *line(users, completed))
+reverse = report("unmotivated users move", *line(*manipulated(rng, N_FAILURE, straight, lift=-LIFT)))
+donut = report("motivated move, donut of 0.01", *line(users, completed, hole=0.01))
 
 # %% [markdown]
 # The direction follows who moves. The size surprises: three in ten of a bin of one hundredth shift the estimate by two
 # and a half points, since a line is most sensitive at its end, and that is where they moved.
 #
-# The article's advice, a fuzzy design (Failure 3), gives the same biased number: it divides by the jump in routing,
+# The advice to turn to a fuzzy design (Failure 3) gives the same biased number: that design divides by the jump in routing,
 # and movers really do get the premium model, so the jump is 1. A **donut**, which leaves out everybody within 0.01,
 # helps here. It must be as wide as users can move, and it is right only while the lines are straight.
 
 # %%
-bent_users, bent_done = manipulated(rng, N_FAILURE, curves["bent"])
-donut_bent = report("the same donut, bent world",
-                    *local_fit(at, bent_users, bent_done, bent_done, 0.10, treated=treated, hole=0.01))  # fmt: skip
+donut_bent = report("the same, bent world", *line(*manipulated(rng, N_FAILURE, curves["bent"]), hole=0.01))
 points = users.mean(axis=0).reshape(100, 100).sum(axis=1)  # users in bins of one point
 expected = 50_000 * share.reshape(100, 100).sum(axis=1)
 pairs = [f"{points[k : k + 2].sum():,.0f} / {expected[k : k + 2].sum():,.0f}" for k in range(80, 90, 2)]
@@ -521,7 +518,7 @@ axes.bar(bars / 100, points[80:90], 0.0096, align="edge", alpha=0.65,
          color=[COLOR["treated"] if k < 85 else COLOR["control"] for k in bars])  # fmt: skip
 for k in range(80, 90, 2):
     axes.plot([k / 100, k / 100 + 0.02], [points[k : k + 2].sum()] * 2, color=INK, lw=2.2)
-axes.text(0.80, 2600, "lines: the article's bins of two points", color=INK, fontsize=9)
+axes.text(0.80, 2600, "lines: bins of two points", color=INK, fontsize=9)
 axes.text(0.86, 1250, "bars: bins of one point", color=INK, fontsize=9)
 axes.axvline(CUTOFF, ymax=0.86, color=FAINT, lw=1)
 axes.set(xlabel="query confidence", ylabel="users (mean of a dataset)", ylim=(0, 2800))
@@ -542,14 +539,12 @@ show(figure, "manipulation",
 # after (Grembi, Nannicini and Troiano 2016).
 
 # %%
-rng = np.random.default_rng(SEED_STUDY + 20)
+rng, suggestions = np.random.default_rng(SEED_STUDY + 20), 0.03 * ~treated
 users = rng.multinomial(50_000, share, size=N_FAILURE)
 after = rng.binomial(users, (World.n_weeks - 10) / World.n_weeks)
-suggestions = 0.03 * ~treated
 done_after = rng.binomial(after, base + EFFECT * treated + suggestions)
 done_before = rng.binomial(users - after, base + suggestions)
-jump, error = local_fit(at, after, done_after, done_after, 0.10, treated=treated)
-earlier, earlier_error = local_fit(at, users - after, done_before, done_before, 0.10, treated=treated)
+(jump, error), (earlier, earlier_error) = line(after, done_after), line(users - after, done_before)
 mixed = report("jump after week 10", jump, error)
 rescued = report("difference of the two jumps", jump - earlier, np.hypot(error, earlier_error))
 
@@ -578,9 +573,9 @@ for hard, part in ((1, rng.binomial(rng.multinomial(50_000, share, size=N_FAILUR
     n, d, dy, y = n + part, d + to_premium, dy + with_premium, y + with_premium + with_cheap
 
 # %%
-sharp = report("overrides ignored", *local_fit(at, n, y, y, 0.10, treated=treated))
-routing, _ = local_fit(at, n, d, d, 0.10, treated=treated)
-tau = local_fit(at, n, y, y, 0.10, treated=treated)[0] / routing
+sharp = report("overrides ignored", *line(n, y))
+routing = line(n, d)[0]
+tau = line(n, y)[0] / routing
 t = tau[:, None]  # the outcome y - tau d jumps by exactly 0; the error of that jump is the ratio's
 _, error = local_fit(at, n, y - t * d, y - 2 * t * dy + t**2 * d, 0.10, treated=treated)
 wald = report("fuzzy: Wald ratio", tau, error / routing)
@@ -604,13 +599,13 @@ print(f"by the model that answered, within 0.10: {by_model.mean():+.3f}; jump in
 users, completed = draw(np.random.default_rng(SEED_STUDY + 40), N_FAILURE, curves["bent"])
 bend = {}
 for degree, h in [(1, 0.03), (1, 0.05), (1, 0.10), (1, 0.15), (1, 0.20), (2, 0.10), (2, 0.20)]:
-    found = local_fit(at, users, completed, completed, h, degree, treated=treated)
+    found = line(users, completed, h, degree)
     name = f"{('line', 'quadratic')[degree - 1]}, bandwidth {h:.2f}"
     bend[degree, h] = *report(name, *found), found[0].std()
 
 # %% [markdown]
-# The tempting answer is to widen it, since more users should settle a dispute; the article says so, too. It is
-# backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the smallest
+# The tempting answer is to widen it, since more users should settle a dispute, and that is the printed
+# advice. It is backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the smallest
 # scatter of all. A bootstrap would call it the most trustworthy. Read a disagreement as "there is a bend in this
 # window", and narrow it, or let `rdrobust` do so: in section 7 it kept its coverage in this very world.
 
@@ -620,8 +615,8 @@ for side in (treated & (at > -0.2), ~treated):
     panels[0].plot(at[side] + CUTOFF, 100 * curves["bent"][side], color=COLOR["truth"], lw=5, alpha=0.4)
     for h, style in ((0.05, "-"), (0.20, "--")):
         keep = side & (np.abs(at) < h) & (users[0] > 0)
-        line = np.polyfit(at[keep], completed[0][keep] / users[0][keep], 1, w=np.sqrt(users[0][keep]))
-        panels[0].plot(at[keep] + CUTOFF, 100 * np.polyval(line, at[keep]), color="black", lw=1.8, ls=style)
+        fitted = np.polyfit(at[keep], completed[0][keep] / users[0][keep], 1, w=np.sqrt(users[0][keep]))
+        panels[0].plot(at[keep] + CUTOFF, 100 * np.polyval(fitted, at[keep]), color="black", lw=1.8, ls=style)
 for degree, style in ((1, "o-"), (2, "s--")):
     h, mean, sd = np.array([(h, m, sd) for (k, h), (m, _, sd) in bend.items() if k == degree]).T
     panels[1].errorbar(h + 0.001 * degree, 100 * mean, 196 * sd, fmt=style, color="black", ms=5)
@@ -648,10 +643,10 @@ show(figure, "curvature",
 # %%
 gain = EFFECT - 0.25 * at
 users, completed = draw(np.random.default_rng(SEED_STUDY + 50), N_FAILURE, base + gain * treated)
-local = report("at the line", *local_fit(at, users, completed, completed, 0.10, treated=treated))
+local = report("at the line", *line(users, completed))
 on_premium, on_cheap = (np.average(gain[side], weights=share[side]) for side in (treated, ~treated))
 print(f"true mean effect on queries that get premium {on_premium:.3f}, on the others {on_cheap:.3f}")
-change, error = local_fit(at, users, completed, completed, 0.20, treated=treated, derivative=1)
+change, error = line(users, completed, 0.20, derivative=1)
 slope = report("change of slope, bandwidth 0.20", change, error, target=-0.25)
 slope_power = np.mean(np.abs(change) > 1.96 * error)
 print(f"found different from 0 in {slope_power:.2f} of the datasets")
@@ -829,25 +824,21 @@ print(result.report())
 # digit.
 
 # %%
-described, quadratic = logs["query_confidence"].describe().round(3), sweep.loc["quadratic 0.10"]
+described, bend_effect = logs["query_confidence"].describe().round(3), sweep.loc["quadratic 0.10"]
 computed = {"n_rows": len(logs), "n_columns": load_logs(DATA).shape[1], "n_premium": premium.sum(),
             "n_cheap": (~premium).sum(), "naive_effect": naive, "late": late, "late_se_hc3": late_se,
-            "late_p": fit.pvalues[0], "late_n": fit.nobs, "quadratic_effect": quadratic["effect"],
-            "quadratic_p": quadratic["p"], "linear_quadratic_difference": quadratic["effect"] - late,
+            "late_p": fit.pvalues[0], "late_n": fit.nobs, "quadratic_effect": bend_effect["effect"],
+            "quadratic_p": bend_effect["p"], "linear_quadratic_difference": bend_effect["effect"] - late,
             "bin_spread": max(five.values()) - min(five.values())}  # fmt: skip
-for key, name in zip(("mean", "std", "min", "q25", "q50", "q75", "max"), described.index[1:], strict=True):
-    computed[f"confidence_{key}"] = described[name]
+for name in described.index[1:]:
+    computed[f"confidence_{name.replace('25%', 'q25').replace('50%', 'q50').replace('75%', 'q75')}"] = described[name]
 for (h, degree), (name, row) in zip(fits, sweep.iterrows(), strict=True):
-    key, bw = ("linear", "quadratic")[degree - 1], f"bw{round(100 * h):03}"
-    computed |= {f"ci_{key}_{bw}_lo": interval[name][0], f"ci_{key}_{bw}_hi": interval[name][1]}
-    for short in ("n", "effect", "se", "p"):
-        computed[f"sweep_{bw}_{short}"] = row[{"n": "users", "se": "error"}.get(short, short)]
-computed |= {f"sweep_bw010_{short}": computed[f"late{long}"] for short, long in
-             (("effect", ""), ("se", "_se_hc3"), ("p", "_p"), ("n", "_n"))}  # fmt: skip
+    key = f"{('linear', 'quadratic')[degree - 1]}_bw{round(100 * h):03}"
+    computed |= {f"ci_{key}_lo": interval[name][0], f"ci_{key}_hi": interval[name][1]}
+    for column, short in (("users", "n"), ("effect", "effect"), ("error", "se"), ("p", "p")):
+        computed[f"{key.replace('linear', 'sweep')}_{short}"] = row[column]
 computed |= {f"bin_0{name[2:4]}_0{name[-2:]}": count for name, count in five.items()}
 published(computed)
-
-# %%
 headline = {"decision": "is the premium model worth five times the price, at the margin?", "unit": "pp",
             "method": "regression discontinuity (local linear, robust interval)", "naive": naive,
             "estimate": ship.estimate, "lo": ship.lo, "hi": ship.hi, "truth": truth}  # fmt: skip

@@ -1,89 +1,104 @@
--- Before notebook 04 estimates anything: is this log fit for it? (table `logs`, one row per user)
--- A row of the result is a problem: what is wrong, where, and for how many users. No rows: nothing was found.
-WITH your_columns AS ( -- for your own logs, change this block only
+-- Before notebook 04 estimates anything: is this log fit for it? (table `logs`; one row per user, or per unit and period)
+-- A row of the result is a problem: what is wrong, where, and for how many rows. No rows: nothing was found here.
+-- `analyse` of synthetic_control.py goes on from the aggregate: dates, launches, gaps, history, who can be compared.
+WITH your_columns AS ( -- for your own logs, change this block only; `queries` of synthetic_control.py writes it for you
     SELECT
-        TRY_CAST(workspace_id AS BIGINT) AS workspace, -- the unit that was treated, or not
-        TRY_CAST(signup_week AS BIGINT) AS week, -- the period
-        TRY_CAST(treatment_week AS BIGINT) AS treated_from, -- the unit's first treated period
-        TRY_CAST(task_completed AS DOUBLE) AS outcome -- 0 or 1
+        workspace_id AS unit, -- as in aggregate.sql
+        signup_week AS period,
+        CAST(task_completed AS DOUBLE) AS outcome, -- NULL where missing, infinite where it is no number
+        CAST(NULL AS DOUBLE) AS treated, -- 0 or 1, NULL where missing
+        0 AS treated_given, -- 0 if the log has no such column
+        user_id AS who -- one row for each in a unit and period; NULL in every row if the log has no such column
     FROM logs
 ),
 
-values_checked AS (
-    SELECT
-        CASE
-            WHEN workspace IS NULL THEN 'workspace is missing or not a number'
-            WHEN week IS NULL THEN 'week is missing or not a number'
-            WHEN treated_from IS NULL THEN 'treatment week is missing or not a number'
-            WHEN outcome IS NULL OR outcome NOT IN (0, 1) THEN 'outcome is missing or not 0 or 1'
-        END AS problem,
-        COALESCE('workspace ' || workspace, 'no workspace') AS place
-    FROM your_columns
-),
-
-span AS (
-    SELECT
-        MIN(week) AS first_week,
-        MAX(week) AS last_week,
-        MIN(treated_from) AS first_treated,
-        MAX(treated_from) AS last_treated,
-        COUNT(*) AS users
-    FROM your_columns
-),
-
 cells AS (
-    SELECT workspace, week, COUNT(*) AS users
-    FROM your_columns
-    WHERE workspace IS NOT NULL AND week IS NOT NULL
-    GROUP BY workspace, week
+    SELECT
+        LOWER(TRIM(CAST(unit AS STRING))) AS unit_text,
+        LOWER(TRIM(CAST(period AS STRING))) AS period_text,
+        cell_rows,
+        no_outcome,
+        wrong_outcome,
+        no_treatment,
+        wrong_treatment
+    FROM (
+        SELECT
+            unit,
+            period,
+            COUNT(*) AS cell_rows,
+            SUM(CASE WHEN outcome IS NULL THEN 1 ELSE 0 END) AS no_outcome,
+            SUM(CASE WHEN NOT ABS(outcome) < 1e300 THEN 1 ELSE 0 END) AS wrong_outcome,
+            SUM(CASE WHEN treated_given = 1 AND treated IS NULL THEN 1 ELSE 0 END) AS no_treatment,
+            SUM(CASE WHEN treated_given = 1 AND treated NOT IN (0, 1) THEN 1 ELSE 0 END) AS wrong_treatment
+        FROM your_columns
+        GROUP BY unit, period
+    ) AS raw_cells
 ),
 
-workspaces AS (
-    SELECT workspace, COUNT(*) AS weeks, SUM(users) AS users, MIN(users) AS fewest
-    FROM cells
-    GROUP BY workspace
-),
-
-rollout AS (
-    SELECT workspace, MIN(treated_from) AS earliest, MAX(treated_from) AS latest, COUNT(*) AS users
+people AS ( -- empty, and costs nothing, if the log has no such column
+    SELECT who, unit, period, COUNT(*) AS times
     FROM your_columns
-    WHERE workspace IS NOT NULL
-    GROUP BY workspace
+    WHERE who IS NOT NULL
+    GROUP BY who, unit, period
 )
 
-SELECT problem, place, COUNT(*) AS users
-FROM values_checked
-WHERE problem IS NOT NULL
-GROUP BY problem, place
+SELECT 'unit is missing' AS problem, 'whole log' AS place, SUM(cell_rows) AS row_count
+FROM cells
+WHERE unit_text IS NULL OR unit_text IN ('', 'na', 'n/a', 'nan', 'null', 'none', '<na>', 'nat')
+HAVING SUM(cell_rows) > 0
 
 UNION ALL
 
-SELECT 'two treatment weeks in one workspace' AS problem, 'workspace ' || workspace AS place, users
-FROM rollout
-WHERE earliest <> latest
+SELECT 'period is missing' AS problem, 'whole log' AS place, SUM(cell_rows) AS row_count
+FROM cells
+WHERE period_text IS NULL OR period_text IN ('', 'na', 'n/a', 'nan', 'null', 'none', '<na>', 'nat')
+HAVING SUM(cell_rows) > 0
 
 UNION ALL
 
-SELECT 'weeks without any user' AS problem, 'workspace ' || workspaces.workspace AS place, 0 AS users
-FROM workspaces CROSS JOIN span
-WHERE workspaces.weeks < span.last_week - span.first_week + 1
+SELECT 'outcome is missing' AS problem, 'whole log' AS place, SUM(no_outcome) AS row_count
+FROM cells
+HAVING SUM(no_outcome) > 0
 
 UNION ALL
 
-SELECT 'few users: a week with fewer than 3' AS problem, 'workspace ' || workspace AS place, users
-FROM workspaces
-WHERE fewest < 3
+SELECT 'outcome is not a finite number' AS problem, 'whole log' AS place, SUM(wrong_outcome) AS row_count
+FROM cells
+HAVING SUM(wrong_outcome) > 0
 
 UNION ALL
 
-SELECT 'no comparison: all are treated at the same time' AS problem, 'all workspaces' AS place, users
-FROM span
-WHERE first_treated = last_treated
+SELECT 'treatment is missing' AS problem, 'whole log' AS place, SUM(no_treatment) AS row_count
+FROM cells
+HAVING SUM(no_treatment) > 0
 
 UNION ALL
 
-SELECT 'history: fewer than 10 weeks before the treatment' AS problem, 'all workspaces' AS place, users
-FROM span
-WHERE first_treated - first_week < 10
+SELECT 'treatment is neither of its two values' AS problem, 'whole log' AS place, SUM(wrong_treatment) AS row_count
+FROM cells
+HAVING SUM(wrong_treatment) > 0
+
+UNION ALL
+
+SELECT 'user appears more than once in a unit and period' AS problem, 'whole log' AS place, SUM(times - 1) AS row_count
+FROM people
+HAVING SUM(times - 1) > 0
+
+UNION ALL
+
+SELECT 'user appears in several units' AS problem, 'whole log' AS place, SUM(all_times) AS row_count
+FROM (
+    SELECT who, SUM(times) AS all_times
+    FROM people
+    GROUP BY who
+    HAVING MIN(unit) <> MAX(unit)
+) AS wanderers
+HAVING SUM(all_times) > 0
+
+UNION ALL
+
+SELECT 'the log has no rows' AS problem, 'whole log' AS place, 0 AS row_count
+FROM your_columns
+HAVING COUNT(*) = 0
 
 ORDER BY problem, place

@@ -1,0 +1,34 @@
+"""Claims of notebook 04: synthetic control."""
+
+from claim_tools import Claim, Fixed
+
+BUILT, LOGIC = "how the notebook is built", "follows from the definition"
+PUBLISHED = {"did": -27.349, "sc": -19.62, "shifted": -11.105, "sdid": -15.604}  # R's synthdid, Arkhangelsky et al. 2021
+
+PRACTICE_CLAIMS = [
+    Fixed("run all", "the same in all of its rows, and empty where the unit is never treated", "Three questions before you look",
+          "Right: the gap, less its weighted mean", "the two SQL texts", "A third kind", why=BUILT),
+    Fixed("In January 1989", "by 25 cents a pack", "How many packs fewer did Californians buy", why="Abadie and others 2010"),
+    Claim("California bought {-result.estimate:.1f} packs a head and year fewer", when="result.estimate < 0"),
+    Claim("over the {words(result.n['periods_after'])} years after the tax"),
+    Claim("The estimate that was published with this method is {PUBLISHED['sdid']}; ours is {result.estimate:.3f}"),
+    Claim("The interval holds zero", when="result.lo < 0 < result.hi"),
+    Fixed("If what strikes California is larger", why=LOGIC),
+    Claim("Four ways to choose the comparison", when="4 == len(others)"),
+    Fixed("Difference-in-differences weighs all controls equally", "The two others allow for a level", why=LOGIC),
+    Claim("They run from {max(r.estimate for r in others.values()):.0f} to {min(r.estimate for r in others.values()):.0f} packs"),
+    Claim("The published values are {PUBLISHED['did']}, {PUBLISHED['sc']}, {PUBLISHED['shifted']} and {PUBLISHED['sdid']} in "
+          "this order", when="list(others) == list(PUBLISHED)"),
+    Claim("The plain comparison gives the largest",
+          when="min(others, key=lambda m: others[m].estimate) == 'did'"),
+    Claim("California was already falling faster than the rest", when="trends['slope'] < 0"),
+    Fixed("It cannot see an error that all controls share", "It is weak evidence when all is well",
+          "at least as large as yours is a p-value, and it cannot be smaller", why=LOGIC),
+    Claim("One of the {len(placebo)} other states moves as much as California", when="larger == 1"),
+    Claim("That makes a p-value just above 0.05, and that is about all", when="0.05 < rank['p'] < 0.0515"),
+    Claim("a single treated unit among {n['units_treated'] + n['units_control']} can say"),
+    Fixed("More useful is what it leaves open", "at 0 it continues the line from before", "with the largest change", why=LOGIC),
+    Claim("The test has nothing against parallel movement", when="trends['p'] > 0.5"),
+    Claim("the drifts that it cannot exclude could explain the whole difference",
+          when="trends['bias_lo'] < others['did'].estimate"),
+]  # fmt: skip
