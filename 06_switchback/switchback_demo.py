@@ -324,7 +324,7 @@ show(figure, "slots_and_estimates",
 # Does an effect last longer than an hour? Is there a rhythm of the day? The article suggests two checks: lags 3 and 4 of
 # the schedule, until AIC (a score that rewards the fit and charges for each coefficient) stops improving, and a level for
 # each hour of the day. But a coefficient can be estimated only if its column is no combination of the others.
-
+#
 # So let coins decide. There are three ways. **A coin per hour**, or for each block of three. **Paired blocks**: a coin
 # for each pair of blocks says on-off or off-on, so that every six hours have three of each. And the **minimax** schedule
 # of Bojinov, Simchi-Levi and Zhao (2023), the best in the worst case for their estimator. If an effect lasts $m = 1$ hour
@@ -370,8 +370,8 @@ for name, (schedule, block) in list(SCHEDULES.items())[1:]:
     z = sb.regressors(sb.draw(rng, 400, 48, schedule, block))[:, 1:]  # without the first hour: see below
     spread = noise_sd**2 * np.linalg.inv(np.swapaxes(z, 1, 2) @ z).mean(axis=0)
     table[name] = {"SD direct": spread[1, 1] ** 0.5, "SD total": spread[1:, 1:].sum() ** 0.5}
-    found = sb.simulate(days, np.tile(HOUR, 5_000), 48, schedule, block, total=TOTAL, every=24,
-                        experiments=N_STUDY, seed=SEED_STUDY, analyses=("least squares",))  # fmt: skip
+    found = sb.simulate(days, np.tile(HOUR, 5_000), slots=48, schedule=schedule, block=block, every=24,
+                        total=TOTAL, experiments=N_STUDY, seed=SEED_STUDY, analyses=("least squares",))  # fmt: skip
     for row, model in zip(found.itertuples(), ("rhythm", "hours"), strict=False):
         table[name] |= {f"bias, {model}": row.mean, f"coverage, {model}": row.coverage}
 table = pd.DataFrame(table).T
@@ -397,10 +397,11 @@ print(f"fixed 3-3 with the rhythm, direct effect: {in_step:.3f}")
 bias, tosses = {}, sb.draw(np.random.default_rng([SEED_STUDY, 15]), 2_000, 48, "coin per block", 1)
 tosses = np.concatenate([tosses, 1 - tosses])  # with each schedule its opposite
 worlds = {"six hours, ±3": rhythm, "a day, ±10": 0.10 * np.cos(2 * np.pi * HOUR / 24)}
-for (cycle, wave), (name, w), first in product(worlds.items(), (("paired", pairs), ("coin", tosses)), (0, 1)):
-    fits = sb.least_squares(sb.regressors(w)[:, first:], np.tile(wave[first:], (len(w), 1)))[0]
-    bias[cycle, name, f"from hour {first}"] = 100 * fits[:, 1].mean(), 100 * fits[:, 1:].sum(axis=1).mean()
-display((pd.DataFrame(bias, ["direct", "total"]).T.unstack().round(2) + 0))
+for cycle, wave in worlds.items():
+    for name, w, first in (("paired", pairs, 0), ("paired", pairs, 1), ("coin", tosses, 0), ("coin", tosses, 1)):
+        fits = sb.least_squares(sb.regressors(w)[:, first:], np.tile(wave[first:], (len(w), 1)))[0]
+        bias[cycle, name, f"from hour {first}"] = fits[:, 1].mean(), fits[:, 1:].sum(axis=1).mean()
+display(100 * pd.DataFrame(bias, ["direct", "total"]).T.round(5) + 0)
 
 # %% [markdown]
 # Small, and not zero. Without the first hour the bias is zero to the last digit. (Turn every coin over, and the error of
