@@ -121,18 +121,15 @@ noise_sd = np.sqrt(base * (1 - base) / n_first)
 noise = np.random.default_rng(find_seed(logs)).normal(0, noise_sd, 48)
 hours = hours.assign(on=on, before=before, completed=base + noise + planted, users=hours["user_id"])
 display(hours[["on", "before", "completed"]].head(10).T.round(3))
-
-# %% [markdown]
-# Read along the last line. Routing is off in hours 3, 4 and 5, and yet hour 3 stands at 0.640 and the others at 0.566
-# and 0.576: hour 3 inherits from hour 2. Hours differ in what is on *now* and in what was on *before*. So there are four
-# kinds of hours:
-
-# %%
 kinds = hours.groupby(["on", "before"])["completed"].agg(["mean", "count"])
 display(kinds.round(4))
 print(f"on after on, minus off after off: {kinds['mean'][1, 1] - kinds['mean'][0, 0]:.4f}")
 
 # %% [markdown]
+# Read along the last line of the first table. Routing is off in hours 3, 4 and 5, and yet hour 3 stands at 0.640 and the
+# others at 0.566 and 0.576: hour 3 inherits from hour 2. Hours differ in what is on *now* and in what was on *before*. So
+# there are four kinds of hours, and the second table has their means. They give three effects:
+#
 # | effect | compares | truth |
 # |---|---|---|
 # | direct, $\delta$ | on now with off now, after the same hour | 0.06 |
@@ -175,8 +172,7 @@ show(figure, "design",
 # Regress completion on the schedule; then on the schedule and the hour before; add up the two effects.
 simple = sm.OLS(hours["completed"], sm.add_constant(hours[["on"]])).fit()
 full = sm.OLS(hours["completed"], sm.add_constant(hours[["on", "before"]])).fit()
-rows = {"direct": [0, 1, 0], "carryover": [0, 0, 1], "total": [0, 1, 1]}
-both = full.t_test(list(rows.values())).summary_frame(xname=list(rows))
+both = full.t_test("on, before, on + before").summary_frame(xname=["direct", "carryover", "total"])
 both.loc["dashboard"] = simple.t_test("on = 0").summary_frame().iloc[0]
 display(both[["coef", "std err", "Conf. Int. Low", "Conf. Int. Upp."]].round(4))
 
@@ -193,6 +189,7 @@ display(both[["coef", "std err", "Conf. Int. Low", "Conf. Int. Upp."]].round(4))
 #
 # **Predict, then run.** The same product, the same effects, other blocks: what would the dashboard show, on average over
 # the noise, with blocks of 1, 2, 3 and 12 hours? Write down four numbers. (The direct effect is 0.06.)
+
 
 # %% tags=["live-code"]
 # Write the dashboard's number as a function; apply it to what routing adds, without noise.
@@ -227,7 +224,7 @@ print("  ".join(f"{b} h: {value:.4f}" for b, value in expected.items()))
 x, y = sb.regressors(on), hours["completed"].to_numpy()  # columns: constant, on, on before
 redrawn = base + planted + np.random.default_rng([SEED_STUDY, 1]).normal(0, noise_sd, (10_000, 48))
 cases = {"dashboard, for direct": ([0, 1], DIRECT), "dashboard, for total": ([0, 1], TOTAL),
-         "direct": ([0, 1, 0], DIRECT), "carryover": ([0, 0, 1], CARRYOVER), "total": ([0, 1, 1], TOTAL)}
+         "direct": ([0, 1, 0], DIRECT), "carryover": ([0, 0, 1], CARRYOVER), "total": ([0, 1, 1], TOTAL)}  # fmt: skip
 off, quantile = {}, stats.t.ppf(0.975, [46, 45])
 for name, (c, truth) in cases.items():
     fit = sb.least_squares(x[:, : len(c)], redrawn)
@@ -236,7 +233,13 @@ honest = study_table(off, 0).rename(columns={"mean": "bias"})
 display(honest.round(4) + 0)
 b, covariance, residuals = sb.least_squares(x, y)
 lower = np.mean(off["carryover"][0] <= b[2] - CARRYOVER)
-print(f"tool and regression agree: {np.allclose(b, full.params)}; carryover of {b[2]:.4f} or less: {lower:.3f}")
+print(f"tool and rows agree: {np.allclose(b, full.params)}; a carryover up to {b[2]:.4f}: {lower:.3f}")
+raw = sb.least_squares(x, hours["task_completed"].to_numpy() + planted)[0]
+sizes, rng = hours["users"].to_numpy(), np.random.default_rng([SEED_STUDY, 2])
+dealt = rng.multivariate_hypergeometric(sizes, logs["task_completed"].sum(), 10_000) / sizes
+again = sb.least_squares(x, dealt + planted)[0][:, 1] - DIRECT
+rare = np.mean(np.abs(again) >= abs(raw[1] - DIRECT))
+print(f"direct {raw[1]:.4f}, carryover {raw[2]:.4f}; bias {again.mean():.4f}, as far off {rare:.3f}")
 
 # %% [markdown]
 # The bias of the carryover is zero, up to its Monte Carlo error of 0.00005 (SD over the root of 10,000). An estimate of
@@ -246,19 +249,8 @@ print(f"tool and regression agree: {np.allclose(b, full.params)}; carryover of {
 # news for the regression: its three effects are right on average, and their intervals do what they promise. The
 # dashboard's interval holds the direct effect too rarely, and the total almost never.
 #
-# The article's construction replaces the real shares of completion by drawn noise. What if the effects are added to the
-# real ones?
-
-# %%
-raw = sb.least_squares(x, hours["task_completed"].to_numpy() + planted)[0]
-sizes, rng = hours["users"].to_numpy(), np.random.default_rng([SEED_STUDY, 2])
-dealt = rng.multivariate_hypergeometric(sizes, logs["task_completed"].sum(), 10_000) / sizes
-again = sb.least_squares(x, dealt + planted)[0][:, 1] - DIRECT
-rare = np.mean(np.abs(again) >= abs(raw[1] - DIRECT))
-print(f"direct {raw[1]:.4f}, carryover {raw[2]:.4f}; other deals: bias {again.mean():.4f}, as far off {rare:.3f}")
-
-# %% [markdown]
-# Nearly a point too low. Is something wrong with the real shares? Dealing the same users out again and again centres on
+# **The last line** adds the effects to the *real* shares, which the construction had replaced by drawn noise. The direct
+# effect is nearly a point too low. Is something wrong with the real shares? Dealing the same users out again and again centres on
 # the truth, and a deal as far off comes four times in a hundred. One shuffle is one draw, and the one in the code was
 # unlucky.
 #
@@ -291,28 +283,26 @@ print(f"Durbin-Watson {sm.stats.durbin_watson(full.resid):.2f}; errors of the di
 # shows neither. And the bootstrap draws hours one by one, which *is* independence. Section 8 puts both to the test.
 
 # %%
-samples = {"total": boot[:, 1] + boot[:, 2], "direct": boot[:, 1], "carryover": boot[:, 2],
-           "dashboard": sb.weighted_fits(x[:, :2], y, sb.counts(drawn))[:, 1]}  # fmt: skip
+gaps = sb.weighted_fits(x[:, :2], y, sb.counts(drawn))[:, 1]
+samples = {"total": boot[:, 1:].sum(1), "direct": boot[:, 1], "carryover": boot[:, 2], "dashboard": gaps}
 limits = {name: np.percentile(values, [2.5, 97.5]) for name, values in samples.items()}
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), width_ratios=[2.2, 1])
-for t in np.flatnonzero(on):
-    left.axvspan(t - 0.5, t + 0.5, color=COLOR["treated"], alpha=0.13, lw=0)
-left.stairs(100 * (base + planted), np.arange(49) - 0.5, baseline=None, color=COLOR["truth"])
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), width_ratios=[2.2, 1])
+for t in range(0, 48, 6):
+    axes[0].axvspan(t - 0.5, t + 2.5, color=COLOR["treated"], alpha=0.13, lw=0)
+axes[0].stairs(100 * (base + planted), np.arange(49) - 0.5, baseline=None, color=COLOR["truth"])
 for which, mark in ((on == 1, "o"), (on + before == 0, "o"), (before > on, "D")):
     color = COLOR["treated" if on[which].any() else "control"]
-    left.plot(np.flatnonzero(which), 100 * y[which], mark, color=color, ms=6, mec="white")
-left.set(xlabel="hour (shaded: routing on; diamond: off after on)", ylabel="task completion (%)")
+    axes[0].plot(np.flatnonzero(which), 100 * y[which], mark, color=color, ms=6, mec="white")
+axes[0].set(xlabel="hour (shaded: routing on; diamond: off after on)", ylabel="task completion (%)")
 for row, (name, truth) in enumerate(zip(limits, (TOTAL, DIRECT, CARRYOVER, np.nan), strict=True)):
     color = COLOR["naive" if name == "dashboard" else "estimate"]
-    right.plot(100 * limits[name], [-row, -row], color=color, lw=2)
-    right.plot(100 * both.loc[name, "coef"], -row, "o", color=color, ms=8)
-    right.plot([100 * truth] * 2, [-row - 0.3, -row + 0.3], color=COLOR["truth"], lw=4, alpha=0.6)
-right.set_yticks(range(0, -4, -1), limits)
-right.set(xlabel="effect on completion (pp); green: truth", xlim=(0, 10.5), ylim=(-3.5, 0.5))
+    axes[1].plot(100 * limits[name], 2 * [-row], 100 * both["coef"][name], -row, "o", color=color, ms=8)
+    axes[1].plot([100 * truth] * 2, [-row - 0.3, -row + 0.3], color=COLOR["truth"], lw=4, alpha=0.6)
+axes[1].set_yticks(range(0, -4, -1), limits)
+axes[1].set(xlabel="effect on completion (pp); green: truth", xlim=(0, 10.5), ylim=(-3.5, 0.5))
 show(figure, "slots_and_estimates",
-     "Left, completion in 48 hours around its true mean, a green staircase; the first off-hours lie above the "
-     "others. Right, bootstrap intervals: total, direct effect and carryover hold the truths of 9, 6 and 3 "
-     "points; the dashboard's number lies between 6 and 9.")  # fmt: skip
+     "Left, completion in 48 hours around its true mean. Right, bootstrap intervals: total, direct and "
+     "carryover hold the truths of 9, 6 and 3 points; the dashboard lies between.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 2. Left: the data. The diamonds, first hours after routing went off, sit above the other off-hours: carryover can
@@ -335,7 +325,7 @@ HOUR = np.arange(48) % 24
 SCHEDULES = {"fixed 1-1": ("fixed", 1), "fixed 3-3": ("fixed", 3), "fixed 12-12": ("fixed", 12),
              "coin per hour": ("coin per block", 1), "coin per 3 hours": ("coin per block", 3),
              "minimax": ("minimax", 1), "paired 3-3": ("paired blocks", 3)}  # fmt: skip
-MODELS = {"1 lag": (1, None), "3 lags": (3, None), "4 lags": (4, None), "1 lag, hours of the day": (1, HOUR)}
+MODELS = {"1 lag": (1, None), "3 lags": (3, None), "4 lags": (4, None), "1 lag, hour levels": (1, HOUR)}
 rng, seen = np.random.default_rng([SEED_STUDY, 2]), {}
 for name, coins in SCHEDULES.items():
     w = sb.draw(rng, 400, 48, *coins)
@@ -343,11 +333,12 @@ for name, coins in SCHEDULES.items():
     seen[name] = [f"{100 * rank.mean():.0f} %" for rank in ranks]
 display(pd.DataFrame(seen, MODELS).T)
 pairs = sb.every(48, "paired blocks", 3)  # all that eight coins can give
-allowed = [np.sum(sb.identified(sb.regressors(pairs, k, level)[:, k:])) for k, level in ((3, None), (1, HOUR))]
+allowed = [sb.identified(sb.regressors(pairs, *model)[:, model[0] :]).sum() for model in MODELS.values()]
 x3 = sb.regressors(on, 3)  # constant, on, and lags 1 to 3
 shortest = np.linalg.pinv(x3) @ y  # one of infinitely many solutions: the one that statsmodels reports
-print(f"of {len(pairs)} paired schedules {allowed[0]} allow 3 lags, {allowed[1]} the hours of the day")
-print(f"fixed 3-3, 3 lags: {x3.shape[1]} columns, rank {np.linalg.matrix_rank(x3)}, direct {shortest[1]:.3f}")
+print(f"of {len(pairs)} paired schedules {allowed[1]} allow 3 lags, {allowed[3]} hour levels")
+rank = np.linalg.matrix_rank(x3)
+print(f"fixed 3-3, 3 lags: {x3.shape[1]} columns, rank {rank}, direct {shortest[1]:.3f}")
 
 # %% [markdown]
 # The table has the share of draws in which all coefficients can be estimated: the rank is the number of columns.
@@ -364,14 +355,16 @@ print(f"fixed 3-3, 3 lags: {x3.shape[1]} columns, rank {np.linalg.matrix_rank(x3
 # once without and once with a level for each hour of the day in the model.
 
 # %%
-rng, table, rhythm = np.random.default_rng([SEED_STUDY, 3]), {}, 0.03 * np.sin(2 * np.pi * (HOUR + 1) / 6)
+rng, table = np.random.default_rng([SEED_STUDY, 3]), {}
+rhythm = 0.03 * np.sin(2 * np.pi * (HOUR + 1) / 6)
 days = base + np.tile(rhythm, 5_000) + rng.normal(0, noise_sd, 240_000)
 for name, (schedule, block) in list(SCHEDULES.items())[1:]:
     z = sb.regressors(sb.draw(rng, 400, 48, schedule, block))[:, 1:]  # without the first hour: see below
     spread = noise_sd**2 * np.linalg.inv(np.swapaxes(z, 1, 2) @ z).mean(axis=0)
     table[name] = {"SD direct": spread[1, 1] ** 0.5, "SD total": spread[1:, 1:].sum() ** 0.5}
-    found = sb.simulate(days, np.tile(HOUR, 5_000), slots=48, schedule=schedule, block=block, every=24,
-                        total=TOTAL, experiments=N_STUDY, seed=SEED_STUDY, analyses=("least squares",))  # fmt: skip
+    found = sb.simulate(
+        days, np.tile(HOUR, 5_000), slots=48, schedule=schedule, block=block, every=24, total=TOTAL,
+        experiments=N_STUDY, seed=SEED_STUDY, analyses=("least squares",))  # fmt: skip
     for row, model in zip(found.itertuples(), ("rhythm", "hours"), strict=False):
         table[name] |= {f"bias, {model}": row.mean, f"coverage, {model}": row.coverage}
 table = pd.DataFrame(table).T
@@ -395,16 +388,14 @@ print(f"fixed 3-3 with the rhythm, direct effect: {in_step:.3f}")
 
 # %%
 bias, tosses = {}, sb.draw(np.random.default_rng([SEED_STUDY, 15]), 2_000, 48, "coin per block", 1)
-tosses = np.concatenate([tosses, 1 - tosses])  # with each schedule its opposite
-worlds = {"six hours, ±3": rhythm, "a day, ±10": 0.10 * np.cos(2 * np.pi * HOUR / 24)}
-for cycle, wave in worlds.items():
-    for name, w, first in (("paired", pairs, 0), ("paired", pairs, 1), ("coin", tosses, 0), ("coin", tosses, 1)):
-        fits = sb.least_squares(sb.regressors(w)[:, first:], np.tile(wave[first:], (len(w), 1)))[0]
-        bias[cycle, name, f"from hour {first}"] = fits[:, 1].mean(), fits[:, 1:].sum(axis=1).mean()
-display(100 * pd.DataFrame(bias, ["direct", "total"]).T.round(5) + 0)
+for cycle, wave in (("six hours, ±3", rhythm), ("a day, ±10", 0.10 * np.cos(2 * np.pi * HOUR / 24))):
+    for name, w in (("paired", pairs), ("coin", np.r_[tosses, 1 - tosses])):  # each with its opposite
+        fits = [sb.least_squares(sb.regressors(w)[:, k:], 0 * w[:, k:] + wave[k:])[0] for k in (0, 1)]
+        bias[cycle, name] = [part.sum(1).mean() for fit in fits for part in (fit[:, 1:2], fit[:, 1:])]
+display(100 * pd.DataFrame(bias, ["direct", "total", "direct without", "total without"]).T.round(5) + 0)
 
 # %% [markdown]
-# (In points.) Up to four tenths of a point, and not zero. Without the first hour the bias is zero to the last digit. (Turn every coin over, and the error of
+# (In points; *without*: the first hour left out.) Up to four tenths of a point, and not zero. Without the first hour the bias is zero to the last digit. (Turn every coin over, and the error of
 # a schedule changes its sign; so they cancel. A first hour that is fixed breaks the symmetry.) The tool always drops it.
 #
 # ## 8. Is the answer honest?
@@ -417,6 +408,7 @@ display(100 * pd.DataFrame(bias, ["direct", "total"]).T.round(5) + 0)
 # its errors and takes its degrees of freedom so that even few hours are enough; and bootstraps that draw hours, or whole
 # cycles of six.
 
+
 # %%
 def coverage(noise, rng):
     """Shares of 95 % intervals that hold 0, on noise (series, 48): {(effect, interval): share}."""
@@ -425,7 +417,7 @@ def coverage(noise, rng):
     plain = {"OLS, t": (covariance, q), "HAC(3), z": (hac3, 1.96), "HAC(3), t": (hac3, q),
              "HAC(8), z": (hac8, 1.96)}  # fmt: skip
     cycles = np.repeat(sb.counts(rng.integers(0, 8, (500, 8))), 6, axis=1)
-    boots = {"bootstrap of hours": sb.counts(rng.integers(0, 48, (500, 48))), "bootstrap of cycles": cycles}
+    boots = {"boot hours": sb.counts(rng.integers(0, 48, (500, 48))), "boot cycles": cycles}
     boots, shares = {name: sb.refits(x, weights) @ noise.T for name, weights in boots.items()}, {}
     for which, c in (("direct", [0, 1, 0]), ("total", [0, 1, 1])):
         ends = {name: sb.effect(b, v, c, quantile)[2:] for name, (v, quantile) in plain.items()}
@@ -475,6 +467,7 @@ print("  ".join(f"{block} h: {100 * rate:.1f} %" for block, rate in rejects.item
 # how extreme the real difference is among theirs. Whatever the noise is, rhythm, weather, outages, the test holds its
 # level.
 
+
 # %% tags=["live-code"]
 # Compare the real difference with those under other schedules, drawn the same way, on the same outcomes.
 def replay_p(outcome, schedule, others):
@@ -508,8 +501,7 @@ print(f"rows and tool agree: {np.isclose(replay_p(noise[0], w[0], others), repla
 # plant.
 
 # %%
-real_file = folder().parent / "data" / "real" / "departures.csv"
-flights = pd.read_csv(real_file, parse_dates=["hour"], index_col="hour")
+flights = pd.read_csv(folder().parent / "data/real/departures.csv", parse_dates=["hour"], index_col=0)
 year = pd.date_range("2013-01-01", periods=365 * 24, freq="h")
 share = (flights["on_time"] / flights["departed"]).reindex(year)  # none where nothing left, as at night
 alike = share.corr(share.shift())
@@ -524,9 +516,10 @@ print(f"SD of an hour {share.std():.3f}, {share.std() / noise_sd:.0f} times {noi
 # **Predict, then run.** The same experiment on three histories: simulated hours, the real ones, and the real ones in
 # shuffled order, where neighbours are no longer alike. In which of the two real histories is the total known better?
 
+
 # %%
 def two_days(history, rng, experiments=4_000):
-    """Totals and intervals of paired switchbacks of 48 hours that never took place, each from some midnight."""
+    """Totals, with intervals, of paired 48-hour switchbacks that never were, from some midnight."""
     start = 24 * rng.integers(0, len(history) // 24 - 1, experiments)
     y, w = history[start[:, None] + np.arange(48)], sb.draw(rng, experiments, 48, "paired blocks", 3)
     usable = sb.usable_slots(np.isfinite(y), 1)  # hours with flights, now and before
@@ -541,7 +534,8 @@ drawn = base + rng.normal(0, noise_sd, len(year))
 histories = {"simulated": drawn, "real, shuffled": shuffled, "real": share.to_numpy()}
 replays = {name: two_days(history, rng) for name, history in histories.items()}
 study = study_table({name: (r["estimate"], r["lo"], r["hi"]) for name, r in replays.items()}, TOTAL)
-study["finds"] = [np.median(r["hi"] - r["lo"]) / 2 + 0.84 * r["estimate"].std() for r in replays.values()]
+half = [np.median(r["hi"] - r["lo"]) / 2 for r in replays.values()]
+study["finds"] = half + 0.84 * study["SD"]
 study["power"] = [np.mean(r["lo"] > 0) for r in replays.values()]
 display(study.round(4))
 
@@ -573,9 +567,9 @@ for (above, below), name in zip(panels.T, ("simulated", "real"), strict=True):
 panels[0, 0].set(ylabel="outcome before any effect (%)")
 panels[1, 0].set(ylabel="experiments of 4,000")
 show(figure, "two_days",
-     "Above, two days of simulated hours, nearly level at 60 percent, and two days of real departures, which "
-     "swing widely. Below, estimates of the total from 4,000 two-day experiments on each: a needle at the truth "
-     "of 9 points, and a wide cloud around it that reaches below zero.")  # fmt: skip
+     "Above, two days of simulated hours, nearly level at 60 percent, and two days of real departures, "
+     "which swing widely. Below, estimates from 4,000 two-day experiments on each: a needle at the "
+     "truth of 9 points, and a wide cloud around it that reaches below zero.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 3. Above: what the hours look like before anything is planted (no flight leaves at night). Below: what the same
@@ -593,31 +587,22 @@ show(figure, "two_days",
 #
 # It targets the total exactly, without a model of the effects. (The tool takes outcomes less their mean, which saves
 # variance.)
-#
-# On simulated hours a formula tells the length: with a standard error $s$ at 48 hours, an effect of $2.8\,s$ is found
-# with power 0.80, and $s$ shrinks with the root of the number of hours.
 
 # %%
 HISTORY = pd.DataFrame({"hour": year, "real": share.to_numpy(), "simulated": histories["simulated"]})
 DESIGN = {"block": 3, "slot": "1h", "lags": 1, "cycle": 24, "slots": [48, 168, 408, 1008], "total": 0.05}
 plans = {}
-for which, name in [("real", k) for k in ("paired 3-3", "coin per 3 hours", "fixed 3-3")] + [
-        ("simulated", "coin per 3 hours")]:  # fmt: skip
+RUNS = [("real", "paired 3-3", 4), *((k, "coin per 3 hours", 2) for k in ("real", "simulated")),
+        ("real", "fixed 3-3", 2)]  # fmt: skip
+for which, name, n in RUNS:
     plans[which, name] = sb.plan(
         HISTORY.dropna(subset=which), {"outcome": which, "time": "hour"}, schedule=SCHEDULES[name][0],
-        experiments=N_REAL, analyses=sb.ANALYSES[: 4 if name[0] == "p" else 2], seed=SEED_STUDY, **DESIGN)  # fmt: skip
+        experiments=N_REAL, analyses=sb.ANALYSES[:n], seed=SEED_STUDY, **DESIGN)  # fmt: skip
 lengths = pd.concat({key: plan.table for key, plan in plans.items()}, names=["hours", "schedule"])
-lengths = lengths[lengths["cycle"] | lengths["analysis"].eq("Horvitz-Thompson") | (lengths.index.isin(["fixed 3-3"], 1))]
-lengths = lengths.reset_index().pivot(index=["hours", "schedule", "analysis"], columns="slots",
-                                      values=["coverage", "SD"])  # fmt: skip
+keep = "cycle or schedule == 'fixed 3-3' or analysis == 'Horvitz-Thompson'"  # cycle: hours of the day
+lengths = lengths.reset_index().query(keep)
+lengths = lengths.pivot(index=["hours", "schedule", "analysis"], columns="slots")[["coverage", "SD"]]
 display(lengths.round(3))
-needed = plans["real", "paired 3-3"].needed(0.01).set_index(["analysis", "cycle"])["slots"]
-s_total = noise_sd * np.sqrt(np.linalg.inv(x.T @ x)[1:, 1:].sum())
-formula = {effect: 48 * (2.8 * s_total / effect) ** 2 for effect in (0.005, 0.010, 0.015)}
-power = stats.nct.sf(stats.t.ppf(0.975, 45), 45, 0.015 / s_total)
-print(f"one point, real hours: {needed['HAC', True]:,} by HAC, {needed['randomization', True]:,} by replaying")
-print("simulated hours:", "  ".join(f"{100 * effect:.1f} pp: {n:.0f}" for effect, n in formula.items()))
-print(f"48 simulated hours against 1.5 points: power {power:.2f}")
 
 # %% [markdown]
 # (Coverages of a planted total of 5 points, by number of hours; Monte Carlo error of a coverage at most 0.025.)
@@ -631,7 +616,22 @@ print(f"48 simulated hours against 1.5 points: power {power:.2f}")
 # - **Fixed 3-3:** New York's evenings are late, the schedule is in step with the day, and it is off by one and a half
 #   points. The longer it runs, the surer it is of a wrong number.
 #
-# One point takes more than a year, whatever the analysis. In simulated hours it takes five days.
+# **How long until one point is found?** On real hours the tool reads it off these experiments. On simulated ones a formula
+# tells: with a standard error $s$ at 48 hours, an effect of $2.8\,s$ is found with power 0.80, and $s$ shrinks with the
+# root of the number of hours.
+
+# %%
+needed = plans["real", "paired 3-3"].needed(0.01).set_index(["analysis", "cycle"])["slots"]
+print(f"real: {needed['HAC', True]:,} hours by HAC, {needed['randomization', True]:,} by replaying coins")
+s_total = noise_sd * np.sqrt(np.linalg.inv(x.T @ x)[1:, 1:].sum())
+formula = {effect: 48 * (2.8 * s_total / effect) ** 2 for effect in (0.005, 0.010, 0.015)}
+power = stats.nct.sf(stats.t.ppf(0.975, 45), 45, 0.015 / s_total)
+print("simulated:", {k: round(n) for k, n in formula.items()}, f"; 0.015 in 48 hours: power {power:.2f}")
+
+# %% [markdown]
+# One point takes more than a year, whatever the analysis. In simulated hours it takes five days. (That is for white noise
+# and without levels for the hours of the day. The formula takes the noise as known: at 48 hours, where it must be
+# estimated, 1.5 points are found with power 0.78.)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
@@ -639,7 +639,7 @@ finds = plans["real", "paired 3-3"].table.query("analysis == 'HAC' and cycle")
 apart, size = np.arange(1, 25), finds["slots"].to_numpy()
 alone = [np.corrcoef(residuals[k:], residuals[:-k])[0, 1] for k in apart]
 for axes, at, real, other in ((left, apart, [share.corr(share.shift(k)) for k in apart], alone),
-                              (right, size, 100 * finds["detects"], 280 * s_total * np.sqrt(48 / size))):
+                              (right, size, 100 * finds["detects"], 280 * s_total * np.sqrt(48 / size))):  # fmt: skip
     axes.plot(at, real, "o-", color=INK, ms=4)
     axes.plot(at, other, "o--", color=INK, ms=4, mfc="white")
     axes.text(at[-1], np.ravel(real)[-1] * 1.1 + 0.03, "real hours", ha="right", va="bottom")
@@ -650,9 +650,9 @@ right.set(xscale="log", yscale="log", xlabel="hours of the experiment", ylabel="
 right.set_xticks(size, [f"{n:,}" for n in size])
 right.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
 show(figure, "how_long",
-     "Left, correlation of hours up to a day apart: high for neighbours and again after a day in real hours, "
-     "around zero in the simulated ones. Right, the total found with power 0.80 falls with the number of hours, "
-     "and lies more than ten times as high for real hours as for simulated ones.")  # fmt: skip
+     "Left, correlation of hours up to a day apart: high for neighbours in real hours, around zero in "
+     "simulated ones. Right, the total found with power 0.80 falls with the number of hours, and lies "
+     "more than ten times as high for real hours as for simulated ones.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4. Left: how hours correlate that are so far apart; residuals of section 3, and the real year. Right: the total
@@ -704,11 +704,10 @@ print("3 lags or more by AIC, AICc:", {world: f"{a:.0f} %, {c:.0f} %" for world,
 
 # %%
 rng, confounded = np.random.default_rng([SEED_STUDY, 9]), {}
-office = np.tile(1 * ((HOUR >= 9) & (HOUR < 17)), (N_STUDY, 1))
-coins = sb.draw(rng, N_STUDY, 48, "coin per block", 1)
-for name, w, level in (("chosen", office, None), ("coins", coins, None), ("coins, hour levels", coins, HOUR)):
-    outcome = 0.06 * office + sb.effects(w, (DIRECT, CARRYOVER)) + rng.normal(0, noise_sd, w.shape)
-    confounded[name] = sb.least_squares(sb.regressors(w, 1, level)[:, 1:], outcome[:, 1:])[0][:, 1]
+coins, office = sb.draw(rng, N_STUDY, 48, "coin per block", 1), np.tile([0] * 9 + [1] * 8 + [0] * 7, 2)
+for name, w, level in (("chosen", office, None), ("coins", coins, None), ("levels", coins, HOUR)):
+    outcome = 0.06 * office + sb.effects(w, (DIRECT, CARRYOVER)) + rng.normal(0, noise_sd, coins.shape)
+    confounded[name] = sb.least_squares(sb.regressors(w, 1, level)[..., 1:, :], outcome[:, 1:])[0][:, 1]
 display(pd.DataFrame(confounded).agg(["mean", "std"]).round(4))
 
 # %% [markdown]
@@ -725,8 +724,8 @@ display(pd.DataFrame(confounded).agg(["mean", "std"]).round(4))
 first_on, first_off, every = on > before, on < before, np.full(48, True)
 ramp = planted - 0.03 * first_on
 ways = {"all hours": (every, 0), "all hours, lag": (every, 1), "no first on-hours": (~first_on, 0),
-        "no first on-hours, lag": (~first_on, 1), "no first of both": (~first_on & ~first_off, 0)}
-ramps = {name: sb.least_squares(sb.regressors(on, k)[keep], ramp[keep])[0][1] for name, (keep, k) in ways.items()}
+        "no first on-hours, lag": (~first_on, 1), "no first of both": (~first_on & ~first_off, 0)}  # fmt: skip
+ramps = {w: sb.least_squares(sb.regressors(on, k)[h], ramp[h])[0][1] for w, (h, k) in ways.items()}
 print("  ".join(f"{name}: {value:.3f}" for name, value in ramps.items()))
 
 # %% [markdown]
@@ -757,7 +756,7 @@ rng, n = np.random.default_rng([SEED_STUDY, 11]), len(logs) // 48
 rates = base + rng.normal(0, 0.02, (N_STUDY, 48, 1))  # of each hour, shared by its users
 counted = rng.binomial(n // 3, np.repeat(rates, 3, axis=2)) / (n // 3)  # in three segments
 alarms = {}
-for name, outcome in (("hours and segments", counted.reshape(N_STUDY, -1)), ("hours", counted.mean(axis=2))):
+for name, outcome in (("segments", counted.reshape(N_STUDY, -1)), ("hours", counted.mean(axis=2))):
     z = np.repeat(x[:, :2], outcome.shape[1] // 48, axis=0)
     slope, error, _, _ = sb.effect(*sb.least_squares(z, outcome)[:2], [0, 1], 0)
     alarms[name] = np.mean(np.abs(slope / error) > stats.t.ppf(0.975, len(z) - 2))
@@ -776,15 +775,18 @@ print("false alarms:", {name: f"{100 * rate:.1f} %" for name, rate in alarms.ite
 # time constant four hours). Two days, slots of 5 minutes to 8 hours in pairs of random order, the difference of on and
 # off; once with all minutes, and once without the first 30 or 60 of each slot, a **burn-in** (Hu and Wager 2022).
 
+
 # %%
-def slot_length(minutes, burn_in, rng, experiments=400, fade=np.exp(-5 / 20)):
-    """Bias and root mean squared error (RMSE) for the total, in points; time runs in steps of 5 minutes."""
+def slot_length(minutes, burn_in, rng, experiments=400):
+    """Bias and root mean squared error (RMSE) of the total, in points; in steps of 5 minutes."""
     w = sb.draw(rng, experiments, 2880 // minutes, "paired blocks", 1)
     each = np.repeat(w, minutes // 5, axis=1)
+    fade = np.exp(-5 / 20)  # what is left of an effect after 5 minutes
     level = signal.lfilter([1 - fade], [1, -fade], each)  # of the response, at the end of a step
     start = np.pad(level, ((0, 0), (1, 0)))[:, :-1]
     response = TOTAL * (each + (start - each) * (1 - fade) * 20 / 5)  # its mean within a step
-    demand = sb.ar1(np.exp(-5 / 240), 0.02, each.shape, rng) + rng.normal(0, noise_sd * 12**0.5, each.shape)
+    demand = sb.ar1(np.exp(-5 / 240), 0.02, each.shape, rng)  # shared, on top of what users make
+    demand += rng.normal(0, noise_sd * 12**0.5, each.shape)
     wrong = []
     for outcome in (response, response + demand):
         kept = outcome.reshape(*w.shape, -1)[..., burn_in // 5 :].mean(axis=2)
@@ -798,7 +800,9 @@ minutes = {(k, burn_in): slot_length(k, burn_in, rng) for burn_in in (0, 30, 60)
 display(pd.DataFrame(minutes, ["bias", "RMSE"]).T.unstack().round(2).astype(object).fillna(""))
 
 # %% [markdown]
-# (In points; rows: minutes in a slot, columns: minutes of burn-in. Monte Carlo error of an RMSE about 0.03.) Slots of 5
+# (In points; rows: minutes in a slot, columns: minutes of burn-in. Monte Carlo error of an RMSE about 0.03.)
+#
+# Slots of 5
 # minutes end before the effect has begun, and nearly all of it is lost; at an hour the bias is still four points. Long
 # slots leave few comparisons, and demand wanders in between. A burn-in takes the bias away at the price of data. Best
 # here are two hours with the first one thrown away: 0.81. What notices: estimates that grow when you drop the beginning of
@@ -816,9 +820,9 @@ busy, w = (clock % 24 >= 8) & (clock % 24 < 20), sb.draw(rng, 1, 672, "paired bl
 traffic, gain = np.where(busy, 2000, 200), np.where(busy, 0.12, 0.04)
 outcome = base + gain * w + rng.normal(0, np.sqrt(base * (1 - base) / traffic))
 log = pd.DataFrame({"time": clock, "on": w, "users": traffic, "completed": outcome})
-uneven = sb.analyse(log, COLUMNS, slot=1, lags=1, cycle=24).effects.query("effect == 'total'").set_index("per")
+uneven = sb.analyse(log, COLUMNS, slot=1, lags=1, cycle=24).effects.query("effect == 'total'")
 truths = {"slot": gain.mean(), "user": np.average(gain, weights=traffic)}
-display(uneven[["estimate", "lo", "hi"]].assign(truth=truths).round(3))
+display(uneven.set_index("per")[["estimate", "lo", "hi"]].assign(truth=truths).round(3))
 
 # %% [markdown]
 # An average hour gains 8 points and an average user 11.3, since most users come when it helps most. Both are true. Four
@@ -854,12 +858,11 @@ print(ship.report())
 # The log says who was on, by value; the tool replays the coins.
 
 # %%
-rng, week = np.random.default_rng([SEED_STUDY, 14]), np.arange(len(users)) % 168
-w = sb.draw(rng, 1, 168, "paired blocks", 3)[0]
-log = users.assign(time=pd.Timestamp("2026-01-05") + pd.to_timedelta(week, "h"), on=w[week])
+week = np.arange(len(users)) % 168
+w = sb.draw(np.random.default_rng([SEED_STUDY, 14]), 1, 168, "paired blocks", 3)[0]
+log = users.assign(time=pd.Timestamp("2026-01-05") + pd.to_timedelta(week, "h"), on=w[week], users=1)
 log["completed"] = log["task_completed"] + sb.effects(w, (DIRECT, CARRYOVER))[week]
-week_columns = {"outcome": "completed", "time": "time", "on": "on", "user": "user_id"}
-result = sb.analyse(log, week_columns, slot="1h", lags=1, cycle=24, schedule="paired blocks", block=3)
+result = sb.analyse(log, COLUMNS, slot="1h", lags=1, cycle=24, schedule="paired blocks", block=3)
 display(result.analyses().set_index("analysis").round(4))
 
 # %% [markdown]
@@ -957,4 +960,28 @@ display(result.analyses().set_index("analysis").round(4))
 # for the bootstrap. With the original generator its 50,000 rows need `--n-users 50000`; ours writes them by default.
 
 # %%
-low, high = simple.conf_int_robust if False else (0, 0)
+naive, direct, half = simple.params["on"], full.params["on"], np.array([-1.96, 1.96])
+intervals = {"naive_ci": naive + half * simple.bse["on"], "hac_ci": direct + half * hac.bse[1]}
+intervals |= {"boot_naive": limits["dashboard"], "boot_adj": limits["direct"]}
+intervals["boot_carryover"] = limits["carryover"]
+computed = {f"{name}_{('lo', 'hi')[k]}": pair[k] for name, pair in intervals.items() for k in (0, 1)}
+computed |= {"n_slots": 48, "n_on": on.sum(), "n_off": 48 - on.sum(), "slot_n_first": n_first,
+             "naive": naive, "naive_se": simple.bse["on"], "naive_bias": naive - DIRECT,
+             "ols_se": full.bse["on"], "ols_t": full.tvalues["on"], "adj_bias": direct - DIRECT,
+             "hac_se": hac.bse[1], "hac_t": hac.tvalues[1], "carryover_bias": b[2] - CARRYOVER,
+             "bias_removed_percent": 100 * (naive - direct) / (naive - DIRECT),
+             "bias_removed": naive - direct, "durbin_watson": sm.stats.durbin_watson(full.resid)}  # fmt: skip
+for k, row in hours.head(8).iterrows():
+    computed |= {f"raw_slot_{k}_completed": row["task_completed"], f"raw_slot_{k}_cost": row["cost_usd"],
+                 f"slot_{k}_completed": row["completed"]}  # fmt: skip
+printed = full.summary2().tables[1].set_axis(["coef", "se", "t", "p", "ci_lo", "ci_hi"], axis=1)
+for name, (_, row) in zip(("const", "ai_on", "ai_on_lag1"), printed.iterrows(), strict=True):
+    computed |= {f"adj_{name}_{part}": value for part, value in row.items()}
+published(computed)
+
+# %%
+headline = {"decision": "should the new routing stay on for good?", "unit": "pp", "naive": naive,
+            "truth": TOTAL, "method": "switchback: direct effect plus carryover",
+            "estimate": ship.estimate, "lo": ship.lo, "hi": ship.hi}  # fmt: skip
+decision = {"reached": "On and off, hour by hour", "design": "switchback", "blind": "longer carryover",
+            "check": "order by lot? nothing in a week without switching?"}  # fmt: skip
