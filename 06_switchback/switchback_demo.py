@@ -913,8 +913,8 @@ display(result.analyses().set_index("analysis").round(4))
 # %% [markdown]
 # 3. **Design something new** (20 minutes). Mirror the days: a coin for each block of three on day 1, the opposite all
 #    through day 2. Is the total identified with levels for the hours of the day, and what is its SD? You are right if it
-#    always is, and the SD lies between 0.0045 and 0.0055, against 0.0070 to 0.0085 for "paired 3-3". Why do the levels
-#    cost so little here?
+#    is in about 99 of 100 draws, and the SD lies between 0.0045 and 0.0055, against 0.0070 to 0.0085 for "paired 3-3". Why
+#    do the levels cost so little here, and which draws fail?
 
 # %%
 
