@@ -22,8 +22,8 @@
 #    schedule, with coins.
 # 2. **It depends on the schedule.** The tempting answer is yes, for this is the textbook's case. But a schedule that
 #    switches fast compares hours that share their noise. With a correlation of 0.8, least squares rejects a true null
-#    hypothesis in 38.7 % of experiments with blocks of twelve hours, in 1.8 % with blocks of three, and never with single
-#    hours (section 8). Use an interval that allows for both, and replay the coins.
+#    hypothesis in 38.7 % of experiments with blocks of twelve hours, in 1.8 % with blocks of three, and next to never with
+#    single hours (section 8). Use an interval that allows for both, and replay the coins.
 # 3. **The noise of hours.** The tempting answer is "a power of 0.80 is low". The claim counts users as if they were
 #    independent; but the users of an hour share its weather, its outages and its news. On the departures of section 9 an
 #    hour swings 14 times as far as a thousand users would by themselves, and two days find 20 points. Ask for the history
