@@ -1,8 +1,7 @@
 """Claims of notebook 06: switchback experiments."""
 
-import numpy as np
 from claim_tools import ROOT, Claim, Fixed, nb
-from scipy import stats
+from scipy import stats  # noqa: F401  (for the conditions)
 
 import run
 
