@@ -78,7 +78,7 @@ import statsmodels.api as sm
 import switchback as sb
 from generate_data import DATASET, find_seed, load_logs
 from scipy import signal, stats
-from series import COLOR, FAINT, INK, display, folder, plt, published, show, study_table
+from series import COLOR, FAINT, INK, display, plt, published, show, study_table
 
 # %% tags=["parameters"]
 DATA = DATASET  # the published logs; another dataset of the generator will do as well
@@ -501,7 +501,7 @@ print(f"rows and tool agree: {np.isclose(replay_p(noise[0], w[0], others), repla
 # plant.
 
 # %%
-flights = pd.read_csv(folder().parent / "data/real/departures.csv", parse_dates=["hour"], index_col=0)
+flights = pd.read_csv(DATASET.parent / "real/departures.csv", parse_dates=["hour"], index_col=0)
 year = pd.date_range("2013-01-01", periods=365 * 24, freq="h")
 share = (flights["on_time"] / flights["departed"]).reindex(year)  # none where nothing left, as at night
 alike = share.corr(share.shift())

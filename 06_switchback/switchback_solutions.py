@@ -138,7 +138,9 @@ assert 0.0045 < spread["mirrored", "with"] < 0.0055 and 0.0070 < spread["paired 
 # %% [markdown]
 # *Why do the levels cost so little?* Because **each hour has both arms**: 3 o'clock is on during one of the two days and
 # off during the other. The schedule has the same mean at every hour, so it is uncorrelated with the levels, and taking
-# these out of it takes nothing away. In the paired design an hour has the same arm on both days half of the time. Such
+# these out of it takes nothing away.
+#
+# In the paired design an hour has the same arm on both days half of the time. Such
 # hours cannot tell their level from the treatment; about half of the comparison is lost, and the SD grows by more than
 # the root of two.
 #
