@@ -80,7 +80,7 @@ CLAIMS = [
     Claim("| direct, $\\delta$ | on now with off now, after the same hour | {DIRECT:.2f} |"),
     Claim("| carryover, $\\gamma$ | on an hour ago with off an hour ago | {CARRYOVER:.2f} |"),
     Claim("| total, $\\delta + \\gamma$ | on for good with off for good | {TOTAL:.2f} |"),
-    Fixed("on for good: every hour follows an on-hour, as in the last row of the output. Off for good is the first row", why=LOGIC),
+    Fixed("on for good: every hour follows an on-hour, as in the last row of the second table. Off for good is its first row", why=LOGIC),
     Fixed("buys is the difference of the two", why=LOGIC),
     Claim("What a rollout buys is the difference of the two, the total: {kinds['mean'][1, 1] - kinds['mean'][0, 0]:.4f} here, for a truth "
           "of {TOTAL:.2f}"),
@@ -302,6 +302,8 @@ CLAIMS = [
           "after the change has settled, {ramps['no first of both']:.3f}"),
     Claim("(The first number, {ramps['all hours']:.3f}, is right by accident.)"),
     Fixed("which must have no effect if effects add up", why=LOGIC),
+    Claim("It finds this ramp-up in nearly nine experiments of ten, and without one it finds what a test at 5 % must",
+          when="about(found['with a ramp-up'], 9 / 10, 0.04) and abs(found['without'] - 5 / 100) < 0.01"),
     Claim("Fifty thousand users or {len(on)} hours", when="len(logs) == 50_000"),
     Claim("a shock of 2 points that its users share", when="about(rates.std(), 2 / 100, 0.02)"),
     Claim("(Monte Carlo error at most 0.9 points.) Counting users gives more than one false alarm in five, counting hours one in twenty, as "
@@ -334,10 +336,18 @@ CLAIMS = [
           when="len(ship.problems) == 1 and 'one arm' in ship.problems['problem'].iloc[0]"),
     Claim("Its interval is half as wide again as that of OLS in section 3", when="about((ship.hi - ship.lo) / "
           "(both.loc['total', 'Conf. Int. Upp.'] - both.loc['total', 'Conf. Int. Low']), 1 + 1 / 2, 0.05)"),
+    Claim("not taking {len(on)} hours for independent"),
+    Fixed("the departures of section 9", why="where they are"),
     Claim("dealt out to {len(w)} hours", when="len(w) == 7 * 24"),
     Claim("All four hold the truth of {TOTAL:.2f}", when="(result.analyses()['lo'] < TOTAL).all() and (result.analyses()['hi'] > "
           "TOTAL).all() and len(result.analyses()) == 4"),
     Claim("and its interval is three times as wide", when="about(result.analyses()['error'][2] / result.analyses()['error'][1], 3, 0.25)"),
+    # directions
+    Fixed("in which all users get the same version", "are no longer alike", "attenuates carryover in all such designs", "once with all "
+          "minutes", "counts once in all that we have done", "is no more than how often each hour was drawn, so the tool fits them all",
+          "may attract more queries an hour later", "ignores it is honest; more below", "that all users share", "in which all coefficients "
+          "can be estimated", 'the regression says "off", always', "which is all that a simulation without real noise can show",
+          "More lags would be the cure", why=LOGIC),
     # the ending
     Fixed(r"$\delta + \gamma(1 - 2/b)$, depends on the length of a block", "A coin turns an unknown rhythm from bias into spread",
           "makes the errors of least squares too small or too large: it depends on how fast you switch", "swing by far more than the number "
@@ -400,7 +410,7 @@ SOLUTIONS_CLAIMS = [
     Claim("least squares rejects a true null hypothesis in {100 * tutorial['rejects'][12]:.1f} % of experiments "
           "with blocks of twelve hours, in {100 * tutorial['rejects'][3]:.1f} % with blocks of three, and next to never with single hours",
           when="tutorial['rejects'][1] < 0.001"),
-    Fixed('The tempting answer is "a power of 0.80 is low"', "With a correlation of 0.8, least squares", why="the quiz"),
+    Fixed('The tempting answer is "a power of 0.80 is low"', "With a correlation of 0.8, least squares", "single hours (section 8)", why="the quiz"),
     Claim("an hour swings {tutorial['share'].std() / tutorial['noise_sd']:.0f} times as far as a thousand users would by themselves, and "
           "two days find {100 * tutorial['study'].loc['real', 'finds']:.0f} points", when="abs(tutorial['n_first'] - 1_000) < 50"),
     Fixed("Carryover of −0.03: predict the dashboard's number for blocks of 1, 3 and 12 hours", why="the exercise"),
@@ -427,7 +437,8 @@ SOLUTIONS_CLAIMS = [
           when="np.sqrt(2) < spread['paired 3-3', 'with'] / spread['paired 3-3', 'without'] < 1.7"),
     Claim("those in which all coins of day 1 agree, two in 256", when="abs((1 - always) - 2 / 256) < 0.005"),
     Fixed("each day has as many on-hours as off-hours", "If the second is better for reasons of its own", "which arm gets more of it",
-          "Two more days of coins bring it back", why=LOGIC),
+          "Two more days of coins bring it back", "With a linear trend as one more column, the interval shrinks", "is no longer left to "
+          "chance", why=LOGIC),
     Claim("They have only four coins, though, so sixteen schedules, and a randomization test cannot give a p-value below 2 in 16",
           when="len(np.unique(mirrored_pairs, axis=0)) == 16 == 2 ** 4"),
 ]  # fmt: skip
@@ -485,6 +496,6 @@ PRACTICE_CLAIMS = [
           when="abs((1 - (1 - interaction['p']) ** 4) - 1 / 25) < 0.005 and len(result.placebo()) + 1 == 4"),
     Fixed("says more than the smallest of many", "never a list typed beside it", "for more units that can be switched apart",
           "the effect lasts longer than your model", "must not change the estimate by more than its error",
-          "and their sum even less", why=LOGIC),
+          "and their sum even less", "is taken to fall with the root of the number", "More lags, another rhythm", why=LOGIC),
     Claim("it is why the interval above is not the one of least squares", when="result.method.count('HAC') == 1"),
 ]
