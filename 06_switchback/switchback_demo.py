@@ -598,7 +598,7 @@ for which, name, n in RUNS:
     plans[which, name] = sb.plan(
         HISTORY.dropna(subset=which), {"outcome": which, "time": "hour"}, schedule=SCHEDULES[name][0],
         experiments=N_REAL, analyses=sb.ANALYSES[:n], seed=SEED_STUDY, **DESIGN)  # fmt: skip
-lengths = pd.concat({f"{w}: {name}": plan.table for (w, name), plan in plans.items()}, names=["schedule"])
+lengths = pd.concat({f"{w}: {k}": plan.table for (w, k), plan in plans.items()}, names=["schedule"])
 keep = "cycle or schedule == 'real: fixed 3-3' or analysis == 'Horvitz-Thompson'"  # cycle: hour levels
 lengths = lengths.reset_index().query(keep)
 lengths = 100 * lengths.pivot(index=["schedule", "analysis"], columns="slots")[["coverage", "SD"]]
@@ -623,7 +623,7 @@ display(lengths.round(1))
 
 # %%
 needed = plans["real", "paired 3-3"].needed(0.01).set_index(["analysis", "cycle"])["slots"]
-print(f"real: {needed['HAC', True]:,} hours by HAC, {needed['randomization', True]:,} by replaying coins")
+print(f"real: {needed['HAC', True]:,} hours by HAC, {needed['randomization', True]:,} by replay")
 s_total = noise_sd * np.sqrt(np.linalg.inv(x.T @ x)[1:, 1:].sum())
 formula = {effect: 48 * (2.8 * s_total / effect) ** 2 for effect in (0.005, 0.010, 0.015)}
 power = stats.nct.sf(stats.t.ppf(0.975, 45), 45, 0.015 / s_total)
