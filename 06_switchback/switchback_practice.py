@@ -139,7 +139,8 @@ print(result.method)
 
 # %%
 show(result.figure(), "practice",
-     "Left, the mean outcome of the first 240 slots in the order of time, with the on-slots shaded. Right, total, direct "
+     "Left, the mean outcome of the first 240 slots in the order of time, with the on-slots shaded. Right, total, "
+     "direct "
      "effect and carryover per slot and per user with 95 percent intervals, all of which hold zero.")  # fmt: skip
 
 # %% [markdown]

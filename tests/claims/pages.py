@@ -118,8 +118,11 @@ WORKSHOP = [
     Claim("the lottery had {nb('05')['K']} tickets"),
     Claim("under 2 % with blocks of 3, nearly 40 % with blocks of 12",
           when="nb('06')['rejects'][3] < 0.02 and 0.37 < nb('06')['rejects'][12] < 0.40"),
-    Claim("counting users gives about {100 * nb('06')['false_user']:.0f} % false alarms, counting slots about "
-          "{100 * nb('06')['false_slot']:.0f} %"),
+    Claim("counting users gives about {100 * nb('06')['alarms']['users']:.0f} % false alarms, counting hours about "
+          "{100 * nb('06')['alarms']['hours']:.0f} %"),
+    Claim("on the hours of a real year (§ 9) two days find {100 * nb('06')['study'].loc['real', 'finds']:.0f} points, not "
+          "{100 * nb('06')['study'].loc['simulated', 'finds']:.1f}",
+          when="nb('06')['study'].loc['real', 'finds'] > 10 * nb('06')['study'].loc['simulated', 'finds'] and len(nb('06')['on']) == 24 * 2"),
     Claim("the table in § 7 has {nb('07')['table'].loc['safe 2x2 test', 'power']:.2f} for the safe test"),
     Fixed("two and a half points off", "more than ten thousand opt-ins, worth fewer than 200", "ten times the users",
           "still 9 points", "in 3 % of panels without an offset, because it compares an average of 25",
