@@ -271,13 +271,13 @@ axes[0].plot(week, 100 * y, color=COLOR["treated"], lw=2)
 axes[0].plot(week, 100 * (y - gaps), "--", color=COLOR["control"], lw=2)
 axes[0].set(ylabel="completion (%)", ylim=(47, 74))
 axes[0].text(9, 67, "wave 1", color=COLOR["treated"])
-axes[0].text(20.5, 49, "mixture of wave 2", color=COLOR["control"])
+axes[0].text(7.5, 50.5, "mixture (dashed)", color=COLOR["control"])
 axes[1].plot(week, 100 * placebo, color=COLOR["control"], lw=0.6, alpha=0.5)
 axes[1].plot(week, 100 * gaps, color=COLOR["treated"], lw=2.4)
 axes[1].axhline(0, color=FAINT, lw=1)
-axes[1].set(ylabel="gap to the mixture (pp)", ylim=(-52, 52))
+axes[1].set(ylabel="gap to the mixture (pp)", ylim=(-60, 52))
 axes[1].text(0, 44, "thin: placebos, 25 donors", color=COLOR["control"])
-axes[1].text(17.5, -46, "thick: wave 1", color=COLOR["treated"])
+axes[1].text(0, -52, "thick: wave 1", color=COLOR["treated"])
 for axis in axes:
     axis.axvline(START - 0.5, color=FAINT, lw=1, zorder=0)
     axis.set(xlabel="sign-up week", xticks=[0, 10, 20, 29])
@@ -444,17 +444,18 @@ figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.5), sharey=True)
 relative = tool.blend(y, D, START, "did").gaps
 for axis, series, title in zip(axes, (gaps, relative - relative[:START].mean()),
                                ("gap to the best mixture", "gap to wave 2, a constant subtracted"), strict=True):
-    g, levels = 100 * series, 100 * np.array([series[:START].mean(), series[START:].mean()])
+    g, levels = 100 * series, 100 * np.abs([series[:START].mean(), series[START:].mean()])
     axis.bar(week[:START], g[:START], color="white", edgecolor=COLOR["treated"], lw=0.8)
     axis.bar(week[START:], g[START:], color=COLOR["treated"], alpha=0.75)
     axis.hlines(levels, [-0.5, START - 0.5], [START - 0.5, WEEKS - 0.5], color=COLOR["estimate"], lw=2.2)
     axis.hlines(100 * truth, START - 0.5, WEEKS + 0.7, color=COLOR["truth"], lw=2.2, ls="--")
-    axis.axhline(0, color=FAINT, lw=1)
-    axis.text(9.5, 11.4, f"mean before\n{levels[0] + 0:+.1f}", ha="center")
-    axis.text(24.5, 17.6, f"after {levels[1]:+.1f}", ha="center")
+    axis.axhline(0, color=FAINT, lw=1, zorder=0)
+    axis.axvline(START - 0.5, color=FAINT, lw=1, zorder=0)
+    axis.text(9.5, 8.5, f"mean before: {levels[0]:.1f}", ha="center")
+    axis.text(24.5, 17.4, f"after: {levels[1]:.1f}", ha="center")
     axis.text(WEEKS + 0.8, 100 * truth - 0.4, "truth", color=COLOR["truth"])
-    axis.set(title=title, xlabel="sign-up week", xticks=[0, 10, 20, 29], ylim=(-9, 19.5))
-axes[0].set_ylabel("points")
+    axis.set(title=title, xlabel="sign-up week", xticks=[0, 10, 20, 29], ylim=(-9, 19))
+axes[0].set_ylabel("wave 1 minus comparison (points)")
 show(figure, "gaps",
      "Bars of the weekly gaps. Left, to the mixture: mostly above zero before week 20, mean 2.5, and 8.3 after, far "
      "above the truth of 5. Right, to wave 2 with a constant subtracted: around zero before, 4.8 after.")  # fmt: skip
@@ -495,13 +496,13 @@ for name, style in (("DiD", "-"), ("synthetic control", "--")):
     axes[0].hist(100 * study["offset 0.04"][name], bins=np.arange(0, 16, 0.75), histtype="step", ls=style, lw=1.6,
                  color=COLOR["estimate"])  # fmt: skip
 axes[0].axvline(100 * EFFECT, color=COLOR["truth"], lw=2.2, zorder=0)
-axes[0].text(5.2, 0.97 * axes[0].get_ylim()[1], "truth", color=COLOR["truth"])
+axes[0].text(5.2, 118, "truth", color=COLOR["truth"])
 axes[0].text(0.4, 60, "DiD")
 axes[0].text(11.6, 60, "synthetic control\n(dashed)")
 axes[1].hist(100 * healthy_misfit, bins=np.arange(0, 4.2, 0.2), histtype="step", color=COLOR["estimate"], lw=1.6)
 axes[1].axvline(100 * rmse, color=COLOR["treated"], lw=2.2)
 axes[1].text(100 * rmse - 0.08, 60, "these logs", color=COLOR["treated"], ha="right")
-axes[0].set(xlabel="estimate (points)", ylabel="fresh datasets", title="with the offset: estimates")
+axes[0].set(xlabel="estimate (points)", ylabel="fresh datasets", title="with the offset: estimates", ylim=(0, 128))
 axes[1].set(xlabel="misfit before week 20 (points)", title="without it: misfit")
 show(figure, "sampling",
      "Two histograms. Left, with the offset: difference-in-differences centres on the truth of 5 points, synthetic "
@@ -580,18 +581,18 @@ display(survives.round(3))
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharey=True)
 titles = ("t interval over workspaces", "interval for shared shocks")
 for axis, (lo, hi), title in zip(axes, limits["each wave"], titles, strict=True):
-    order = np.argsort(lo[:80] + hi[:80])
+    order = np.argsort(lo[:200] + hi[:200])
     lo, hi = 100 * lo[order], 100 * hi[order]
     misses = (lo > 100 * EFFECT) | (hi < 100 * EFFECT)
-    for which, width, alpha in ((~misses, 0.9, 0.4), (misses, 2.2, 1)):
+    for which, width, alpha in ((~misses, 0.6, 0.4), (misses, 1.5, 1)):
         axis.vlines(np.flatnonzero(which), lo[which], hi[which], color=COLOR["estimate"], lw=width, alpha=alpha)
     axis.axhline(100 * EFFECT, color=COLOR["truth"], lw=2.2, zorder=0)
     axis.axhline(0, color=FAINT, lw=1, zorder=0)
-    axis.set(title=f"{title}: {misses.sum()} of 80 miss", xlabel="fresh datasets, sorted by their estimate", xticks=[])
+    axis.set(title=f"{title}: {misses.sum()} of 200 miss", xlabel="fresh datasets, sorted by their estimate", xticks=[])
 axes[0].set_ylabel("effect (points)")
-axes[1].text(80.5, 100 * EFFECT - 0.4, "truth", color=COLOR["truth"])
+axes[1].text(212, 100 * EFFECT - 0.4, "truth", color=COLOR["truth"])
 show(figure, "shared",
-     "Eighty intervals each in a world where each wave has a shock of its own. Left, intervals that count workspaces: "
+     "Two hundred intervals each in a world where each wave has a shock of its own. Left, intervals that count workspaces: "
      "many of those at both ends miss the truth of 5 points. Right, intervals that allow for shared shocks: they are "
      "wider and few miss it.")  # fmt: skip
 
