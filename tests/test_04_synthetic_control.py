@@ -56,18 +56,19 @@ def test_recipes_are_mixtures(nb):
 
 
 def test_drawn_tables_are_like_the_generators(nb):
-    """Cell sizes, rates and their spread over datasets, by weeks and wave, within 4.5 Monte Carlo errors."""
+    """Cell sizes, the waves' difference and its spread, and the noise of a cell, over datasets, before and after.
+
+    The level is not compared: the tutorial starts from that of the published logs, with their season in it.
+    """
     done, size = nb["draw"](np.random.default_rng(5), 300)
     drawn, own = done / size, np.array([made(seed) for seed in range(700, 760)])
     assert abs(size.mean() - 50_000 / 2600) < 0.03
     for rows in (slice(0, START), slice(START, WEEKS)):
-        for columns in (WAVE_1, ~WAVE_1):
-            a, b = (x[:, rows][:, :, columns].mean(axis=(1, 2)) for x in (drawn, own))
-            error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-            assert abs(a.mean() - b.mean()) < 4.5 * error
-            assert 0.65 < a.std(ddof=1) / b.std(ddof=1) < 1.5
-            noise = [x[:, rows][:, :, columns].var(axis=2).mean() for x in (drawn, own)]
-            assert abs(noise[0] / noise[1] - 1) < 0.05
+        a, b = (x[:, rows][..., WAVE_1].mean(axis=(1, 2)) - x[:, rows][..., ~WAVE_1].mean(axis=(1, 2)) for x in (drawn, own))
+        assert abs(a.mean() - b.mean()) < 4.5 * np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+        assert 0.65 < a.std(ddof=1) / b.std(ddof=1) < 1.5
+        noise = [x[:, rows][..., WAVE_1].var(axis=2).mean() for x in (drawn, own)]
+        assert abs(noise[0] / noise[1] - 1) < 0.05
 
 
 def test_season_is_the_generators(nb):
