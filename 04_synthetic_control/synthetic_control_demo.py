@@ -283,7 +283,7 @@ for axis in axes:
     axis.set(xlabel="sign-up week", xticks=[0, 10, 20, 29])
 show(figure, "case",
      "Left: completion of wave 1 by week and of its mixture; wave 1 lies above it in most weeks before week 20, and "
-     "in all weeks after. Right: gaps by week; the thick line of wave 1 stays close to zero, while the thin lines of "
+     "in all weeks after. Right: gaps by week; the thick line of wave 1 stays within 17 points, while the thin lines of "
      "25 placebos swing by 30 points and more.")  # fmt: skip
 
 # %% [markdown]

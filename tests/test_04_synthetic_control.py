@@ -64,7 +64,9 @@ def test_drawn_tables_are_like_the_generators(nb):
     drawn, own = done / size, np.array([made(seed) for seed in range(700, 760)])
     assert abs(size.mean() - 50_000 / 2600) < 0.03
     for rows in (slice(0, START), slice(START, WEEKS)):
-        a, b = (x[:, rows][..., WAVE_1].mean(axis=(1, 2)) - x[:, rows][..., ~WAVE_1].mean(axis=(1, 2)) for x in (drawn, own))
+        a, b = (
+            x[:, rows][..., WAVE_1].mean(axis=(1, 2)) - x[:, rows][..., ~WAVE_1].mean(axis=(1, 2)) for x in (drawn, own)
+        )
         assert abs(a.mean() - b.mean()) < 4.5 * np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
         assert 0.65 < a.std(ddof=1) / b.std(ddof=1) < 1.5
         noise = [x[:, rows][..., WAVE_1].var(axis=2).mean() for x in (drawn, own)]
