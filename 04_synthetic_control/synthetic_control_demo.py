@@ -37,8 +37,8 @@
 #
 # (pp: percentage points.) The elaborate method is further from the truth than the two simple ones, and its interval
 # leaves the truth out. That is no accident, and everything needed to see it was printed on the way. Finding it is the
-# plot of this notebook. The interval of the estimate allows for shocks that strike a whole wave at once; if nothing does,
-# it is [2.5, 7.1]. Section 7 shows why the wider one ships.
+# plot of this notebook. The interval of the estimate allows for shocks that strike a whole wave at once; if nothing
+# does, it is [2.5, 7.1]. Section 7 shows why the wider one ships.
 #
 # **In ten minutes:** this page, Figures 2 and 5, Key ideas. **With care:** 50 minutes.
 #
@@ -140,9 +140,9 @@ ten = pd.DataFrame({"wave 1": y, 25: D[:, 0], 35: D[:, 10], 40: D[:, 15]}).renam
 display(ten.round(2))
 
 # %% [markdown]
-# A workspace has 19 new users a week, and its completion jumps by twenty points from one week to the next. None of the
-# three resembles wave 1. But a *mixture* may. Try every recipe in steps of a tenth, three parts of this one and seven of
-# that, and keep the one that follows wave 1 best in weeks 0 to 19.
+# A workspace has 19 new users a week, and its completion often jumps by ten points and more from one week to the next.
+# None of the three resembles wave 1. But a *mixture* may. Try every recipe in steps of a tenth, three parts of this one
+# and seven of that, and keep the one that follows wave 1 best in weeks 0 to 19.
 
 # %%
 recipes = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
@@ -189,8 +189,9 @@ show(figure, "hull",
      "above the fan; the best mixture is the highest donor, and the gap contains the distance, too.")
 
 # %% [markdown]
-# *Figure 1. The idea, with made-up curves. Both treated curves rise by the same 5 points in week 20. Left, the shaded gap
-# is these 5 points. Right, the mixture stops at the edge of the hull, and the gap contains the missing stretch as well.*
+# *Figure 1. The idea, with made-up curves. Both treated curves rise by the same 5 points in week 20. Left, the shaded
+# gap is these 5 points. Right, the mixture stops at the edge of the hull, and the gap contains the missing stretch as
+# well.*
 #
 # ## 4. The case for eight points
 #
@@ -215,10 +216,10 @@ print(f"misfit before week 20 (RMSE) {rmse:.4f}; mean gap after {gap:+.4f}")
 print("weights of formula and tool agree to three digits:", np.allclose(slsqp, w, atol=5e-4))
 
 # %% [markdown]
-# Half of the donors get no weight, which is typical, and the heaviest has a fifth. Before week 20 the mixture misses wave
-# 1 by 3.7 points (root mean squared error, RMSE). After it, wave 1 is **8.3 points** above the mixture. From here on
-# we use [synthetic_control.py](synthetic_control.py), the tool of this notebook, which finds the same weights in a small
-# part of the time.
+# Half of the donors get no weight, which is typical, and the heaviest has a fifth. Before week 20 the mixture misses
+# wave 1 by 3.7 points (root mean squared error, RMSE). After it, wave 1 is **8.3 points** above the mixture. From here
+# on we use [synthetic_control.py](synthetic_control.py), the tool of this notebook, which finds the same weights in a
+# small part of the time.
 #
 # **Could it be chance?** Pretend of each donor in turn that it had been upgraded, and mix it from the other 24. Nothing
 # happened to it, so its gap shows what the method finds where there is nothing to find: a **placebo in space**. The
@@ -244,8 +245,8 @@ print(f"without one donor: {without[used].min():+.4f} to {without[used].max():+.
 
 # %% [markdown]
 # Dropping a donor moves the gap by 1.2 points at most. The tempting answer is that the truth must then be near: what
-# nothing can shake must be right. But the range runs from 7.4 to 9.5, and 5 is not in it. If all donors miss in the same
-# way, each subset of them does, too.
+# nothing can shake must be right. But the range runs from 7.4 to 9.5, and 5 is not in it. If all donors miss in the
+# same way, each subset of them does, too.
 #
 # **How wide is it?** The article draws the 50,000 users with replacement, 500 times, rebuilds the table and refits.
 
@@ -299,9 +300,10 @@ show(figure, "case",
 # %% [markdown]
 # ## 5. Where do three points come from?
 #
-# **Clue one: the weeks before.** Nobody had the upgrade, so the gaps should scatter around zero. **Clue two: the hull.**
-# Compare wave 1 before week 20 with each donor. **Clue three: the misfit.** If the waves were alike, with $n = 19$ users
-# in each of 25 cells, even equal weights would miss by about $\sqrt{2 p (1 - p) / (25 n)}$, and the best weights by less.
+# **Clue one: the weeks before.** Nobody had the upgrade, so the gaps should scatter around zero. **Clue two: the
+# hull.** Compare wave 1 before week 20 with each donor. **Clue three: the misfit.** If the waves were alike, with
+# $n = 19$ users in each of 25 cells, even equal weights would miss by about $\sqrt{2 p (1 - p) / (25 n)}$, and the
+# best weights by less.
 
 # %%
 level, positive = gaps[:START].mean(), int(np.sum(gaps[:START] > 0))
@@ -312,9 +314,9 @@ print(f"two: wave 1 {own_level:.4f}, donors {donor_levels.min():.4f} to {donor_l
 print(f"three: misfit {rmse:.4f}, of equal weights if the waves were alike {alike:.4f}")
 
 # %% [markdown]
-# The gaps do not scatter around zero. Before anything happened, wave 1 was 2.5 points above its supposed twin, and above
-# it in 16 weeks of 20. It was above *every* donor, which is the right-hand side of Figure 1. And the best mixture fits worse than
-# a plain average should, so that 3.7 points, printed in section 4, *was* a lot.
+# The gaps do not scatter around zero. Before anything happened, wave 1 was 2.5 points above its supposed twin, and
+# above it in 16 weeks of 20. It was above *every* donor, which is the right-hand side of Figure 1. And the best mixture
+# fits worse than a plain average should, so that 3.7 points, printed in section 4, *was* a lot.
 #
 # **The culprit.** In this world wave 1 completes 4 points more often than wave 2, in all weeks: perhaps the first wave
 # were the enthusiasts. Call this **offset** $\alpha$. With a level $\mu$ and a season $\lambda_t$ that all share, noise
@@ -327,8 +329,8 @@ print(f"three: misfit {rmse:.4f}, of equal weights if the waves were alike {alik
 #
 # $$y_t - \sum_j w_j d_{jt} = \alpha + \tau\,1[t \ge T_0] + \varepsilon_t - \sum_j w_j \varepsilon_{jt}.$$
 #
-# From week 20 on the noise knows nothing of the weights, so the expected gap is $\tau + \alpha$, 5 points of upgrade and
-# 4 of enthusiasts. Before week 20 the weights were chosen *because* the noise of some donors happened to imitate
+# From week 20 on the noise knows nothing of the weights, so the expected gap is $\tau + \alpha$, 5 points of upgrade
+# and 4 of enthusiasts. Before week 20 the weights were chosen *because* the noise of some donors happened to imitate
 # $\alpha$; so the gap there is 2.5 and not 4. That luck ends in week 20, and subtracting 2.5 from 8.3 is no repair
 # either.
 #
@@ -378,18 +380,18 @@ print("\n".join(f"{name:<14} {mean:.4f} ± {error:.4f}" for name, (mean, error) 
 
 # %% [markdown]
 # At 9 points, $\tau + \alpha$, in all three. The tempting answer is that the average comes nearer to 5, since more data
-# surely help. They help against noise, and nothing in $\tau + \alpha$ depends on the number of users or of donors. It is
-# no finite-sample bias. It is a *difference in level* that the method cannot represent, and an interval from ten times
-# the users would be narrower around the wrong place.
+# surely help. They help against noise, and nothing in $\tau + \alpha$ depends on the number of users or of donors. It
+# is no finite-sample bias. It is a *difference in level* that the method cannot represent, and an interval from ten
+# times the users would be narrower around the wrong place.
 
 # %% [markdown]
 # ## 6. Three repairs
 #
 # All three let the two sides differ by a constant.
 #
-# **Difference-in-differences** (DiD): how much did each workspace *change*? Compare the changes of the two waves. The article
-# chose synthetic control because no holdout exists, that is, no group kept without the upgrade. But the data are a
-# staged rollout: in weeks 20 to 29 wave 2 *is* a holdout, of 25 workspaces, and none of them has to be weighted.
+# **Difference-in-differences** (DiD): how much did each workspace *change*? Compare the changes of the two waves. The
+# article chose synthetic control because no holdout exists, that is, no group kept without the upgrade. But the data
+# are a staged rollout: in weeks 20 to 29 wave 2 *is* a holdout, of 25 workspaces, and none of them has to be weighted.
 
 # %% tags=["live-code"]
 # The change of each workspace, the difference of the waves' means, and its t interval over workspaces.
@@ -482,10 +484,10 @@ results = {world: v.agg(["mean", "sem", "std"]).T.assign(RMSE=((v - EFFECT) ** 2
 display(pd.concat(results, axis=1).round(4))
 
 # %% [markdown]
-# With the offset, synthetic control centres on 9 points, and its augmented cousin, too: weights that sum to one cannot do
-# otherwise. Without it both are right. The estimators with an intercept are right in both worlds and do not notice
-# the offset. DiD has the smallest RMSE. That is no law: in this world the workspaces of a wave differ by noise alone, so
-# that equal weights are the best. In Failure 5 they differ by more, and mixing earns its keep.
+# With the offset, synthetic control centres on 9 points, and its augmented cousin, too: weights that sum to one cannot
+# do otherwise. Without it both are right. The estimators with an intercept are right in both worlds and do not notice
+# the offset. DiD has the smallest RMSE. That is no law: in this world the workspaces of a wave differ by noise alone,
+# so that equal weights are the best. In Failure 5 they differ by more, and mixing earns its keep.
 
 # %% [markdown]
 # Could a reader of section 4 have known? Take the misfit before week 20 in the 500 datasets without an offset, and hold
@@ -516,14 +518,15 @@ show(figure, "sampling",
 # *Figure 4. Left: estimates from 500 fresh datasets of this world. Right: the misfit before week 20 in 500 without an
 # offset, and in these logs.*
 #
-# Not one of 500 healthy datasets has a misfit of 0.037, the number that section 4 printed first; 0.015 is usual. That was
-# the number that should have stopped us.
+# Not one of 500 healthy datasets has a misfit of 0.037, the number that section 4 printed first; 0.015 is usual. That
+# was the number that should have stopped us.
 #
 # ### Which interval holds the truth?
 #
 # The interval of section 4 resamples users (here their counts, by a Poisson bootstrap). For DiD there is the t interval
-# over workspaces, and one that counts users. For synthetic DiD its authors give three standard errors: a jackknife that holds the weights
-# fixed, a bootstrap of workspaces that fits them again, and placebos, which need more donors than treated units.
+# over workspaces, and one that counts users. For synthetic DiD its authors give three standard errors: a jackknife that
+# holds the weights fixed, a bootstrap of workspaces that fits them again, and placebos, which need more donors than
+# treated units.
 
 # %%
 def by_users(done, size, rng):
@@ -550,13 +553,13 @@ for name, (held, error, n) in covers.items():
     print(f"{name:<25} holds the truth in {held:.3f} ± {error:.3f} of {n} datasets")
 
 # %% [markdown]
-# Resampling users gives an interval that holds the truth in three datasets of ten, because it stands in the wrong place.
-# An effect moves the gap one for one, so in the other seven it would exclude zero if the upgrade did *nothing*. A
-# bootstrap shows how an estimate scatters; it knows nothing of where it should be.
+# Resampling users gives an interval that holds the truth in three datasets of ten, because it stands in the wrong
+# place. An effect moves the gap one for one, so in the other seven it would exclude zero if the upgrade did *nothing*.
+# A bootstrap shows how an estimate scatters; it knows nothing of where it should be.
 #
-# The t interval over workspaces holds what it promises. So does one that counts users, for in this world nothing is shared
-# within a workspace or a wave. Of the two for synthetic DiD, the jackknife is somewhat too short, since the weights that
-# it holds fixed were fitted.
+# The t interval over workspaces holds what it promises. So does one that counts users, for in this world nothing is
+# shared within a workspace or a wave. Of the two for synthetic DiD, the jackknife is somewhat too short, since the
+# weights that it holds fixed were fitted.
 #
 # So ship the t interval? There is one more thing that real products have, and this world so far has not. **A wave is
 # hit as a whole.** Its customers share a holiday, an account team, an outage. Such a shock is noise of the *wave*, and
@@ -614,16 +617,17 @@ show(figure, "shared",
 # alone brings the t interval down to 0.87; one to each wave to 0.78, and a permutation test at 5 % then rejects in 22 %
 # of the worlds in which nothing happened.
 #
-# The interval for shared shocks covers 0.95 there, and 0.91 where they are twice as large: not perfect, but of the right
-# kind. Its price is paid where nothing is shared. There it covers nearly always (0.996) and is a third wider. For two waves in a real product that is the insurance to take, so it stands on the first page. With
-# nothing to insure, the t interval of section 6 would do.
+# The interval for shared shocks covers 0.95 there, and 0.91 where they are twice as large: not perfect, but of the
+# right kind. Its price is paid where nothing is shared. There it covers nearly always (0.996) and is a third wider. For
+# two waves in a real product that is the insurance to take, so it stands on the first page. With nothing to insure, the
+# t interval of section 6 would do.
 #
 # ### Do the tests test?
 #
 # A test at the 5 % level may reject in 5 % of the worlds without an effect, and should reject often where there is one.
 # Beside the placebo of section 4 stands its common refinement, the **RMSPE ratio** (P for prediction): rank the misfit
-# after over the misfit before, to allow for donors that fit badly anyway. The third test lets random sets of 25 workspaces
-# play wave 1, and compares the difference-in-differences.
+# after over the misfit before, to allow for donors that fit badly anyway. The third test lets random sets of 25
+# workspaces play wave 1, and compares the difference-in-differences.
 
 # %%
 def placebo_p(one):
@@ -647,8 +651,8 @@ print(f"Monte Carlo error at most {0.5 / N_TESTS**0.5:.3f}; RMSPE ratio in these
 
 # %% [markdown]
 # The placebo compares an average of 25 workspaces with single ones, which are several times as noisy (Figure 2, right).
-# With a real effect and no offset, the case it is made for, it finds the effect in 4 % of the datasets. In these logs it
-# says 0.0385 *because of* the bias.
+# With a real effect and no offset, the case it is made for, it finds the effect in 4 % of the datasets. In these logs
+# it says 0.0385 *because of* the bias.
 #
 # The RMSPE ratio goes wrong the other way: without an effect and without an offset it rejects in six datasets of ten,
 # since an average fits its past better than single workspaces can; with the offset in a quarter. The permutation test
@@ -659,8 +663,8 @@ print(f"Monte Carlo error at most {0.5 / N_TESTS**0.5:.3f}; RMSPE ratio in these
 #
 # Six more ways to go wrong. The effect is 5 points in each, and unless a failure says otherwise there is no offset, so
 # that nothing else is to blame. What would a careful analyst have looked at? The misfit before week 20, the range of
-# leave-one-out, the heaviest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks 0
-# to 19 only, and look for an effect where there was none, by synthetic control and by DiD.
+# leave-one-out, the heaviest weight, and two **placebos in time**: pretend that the upgrade came in week 10, use weeks
+# 0 to 19 only, and look for an effect where there was none, by synthetic control and by DiD.
 #
 # ### Failure 1: outside the hull, from below
 #
@@ -688,12 +692,12 @@ looks = {"as assumed": symptoms(healthy), "15 points below": symptoms(fresh(62, 
 display(pd.DataFrame(looks).T.round(3))
 
 # %% [markdown]
-# (The last column is the share of datasets in which the interval of DiD's placebo in time excludes zero. The Monte Carlo
-# error of the estimates is 0.001.)
+# (The last column is the share of datasets in which the interval of DiD's placebo in time excludes zero. The Monte
+# Carlo error of the estimates is 0.001.)
 #
 # Synthetic control turns a gain of 5 points into a loss of 10. The methods with an intercept do not care. The misfit is
-# nearly nine times the usual, and the placebo in time finds 15 points where there was nothing. One reads that a donor weight
-# above 80 % warns of a bad hull. Here the heaviest averages 0.38, so that this warning never fires.
+# more than eight times the usual, and the placebo in time finds 15 points where there was nothing. One reads that a
+# donor weight above 80 % warns of a bad hull. Here the heaviest averages 0.38, so that this warning never fires.
 #
 # ### Failure 2: the donors had it, too
 #
@@ -712,8 +716,8 @@ print(f"the donors' own rise: as assumed {rises[0].mean():+.3f}, contaminated {r
 # %% [markdown]
 # None. The tempting answer is the misfit or leave-one-out, because bad donors should fit badly or disagree. But all
 # symptoms look at the weeks before, or at donors one by one, and this happens after and to all. The donors' own rise
-# shows the 2 points on average, and in a single log they drown in the season. Do not look for it in the outcome: look in
-# the exposure logs for who was served by which model.
+# shows the 2 points on average, and in a single log they drown in the season. Do not look for it in the outcome: look
+# in the exposure logs for who was served by which model.
 #
 # ### Failure 3: a trend of its own
 #
@@ -732,9 +736,9 @@ print(f"0.2 points a week, unnoticed in {len(unseen)} of {N_PANELS}: coverage",
       ", ".join(f"{name} {held:.2f} ± {error:.2f}" for name, (held, error) in slow.items()))  # fmt: skip
 
 # %% [markdown]
-# The steep drift adds 6 points, and the placebo in time notices it in three datasets of four. The slow one still adds 3,
-# and is noticed in one of four; where it is not, the t interval covers 0.34, and even the one for shared shocks 0.66.
-# **A passed placebo is weak evidence.** Section 9 asks a better question: which trends does the past leave open?
+# The steep drift adds 6 points, and the placebo in time notices it in three datasets of four. The slow one still adds
+# 3, and is noticed in one of four; where it is not, the t interval covers 0.34, and even the one for shared shocks
+# 0.66. **A passed placebo is weak evidence.** Section 9 asks a better question: which trends does the past leave open?
 #
 # ### Failure 4: a donor's shock
 #
@@ -758,10 +762,10 @@ print(f"weight times shock {0.15 * np.mean(weight):.3f}; named by leave-one-out 
 #
 # ### Failure 5: too few weeks before
 #
-# Fit on the last 3, 5, 10 or on all 20 weeks before the upgrade, in two worlds. In the first, workspaces differ by noise
-# alone. In the second there is a campaign in weeks 5 to 9, and again from week 20 on. It adds up to 10 points: wave 1
-# takes part with 0.8 of that, well inside the donors, whose shares are spread from 0 to 1. To keep noise out of the way,
-# there are forty times the users.
+# Fit on the last 3, 5, 10 or on all 20 weeks before the upgrade, in two worlds. In the first, workspaces differ by
+# noise alone. In the second there is a campaign in weeks 5 to 9, and again from week 20 on. It adds up to 10 points:
+# wave 1 takes part with 0.8 of that, well inside the donors, whose shares are spread from 0 to 1. To keep noise out of
+# the way, there are forty times the users.
 
 # %%
 campaign = 0.1 * ((week >= 5) & (week < 10) | (week >= START))[:, None]
@@ -785,10 +789,10 @@ display(short.round(3))
 # can imitate any three numbers, noise included. Where workspaces differ by noise alone this costs precision and not
 # bias; the mean stays at 5 in every row.
 #
-# Where they follow different seasons it costs bias: 8 points from 3 weeks, since these weeks have never seen a campaign,
-# and 5.5 from 20 weeks, which have. That is the condition under which synthetic control works, a past long enough that
-# to follow it is to share the factors (Abadie, Diamond and Hainmueller 2010), and the world in which it beats DiD, which
-# says 7.3.
+# Where they follow different seasons it costs bias: 8 points from 3 weeks, since these weeks have never seen a
+# campaign, and 5.5 from 20 weeks, which have. That is the condition under which synthetic control works, a past long
+# enough that to follow it is to share the factors (Abadie, Diamond and Hainmueller 2010), and the world in which it
+# beats DiD, which says 7.3.
 #
 # ### Failure 6: a gap filled across the launch
 #
@@ -833,13 +837,13 @@ show(result.figure(), "event_study", "Weekly differences of the waves with inter
      "scatter around zero; from week 20 on nearly all lie above it, around their mean of 4.8 points.")
 
 # %% [markdown]
-# *Figure 6. The event study. Left of the launch the points should be noise around zero without a slope. Right of it they
-# show the effect: one that is constant looks like a plateau.*
+# *Figure 6. The event study. Left of the launch the points should be noise around zero without a slope. Right of it
+# they show the effect: one that is constant looks like a plateau.*
 #
 # **Would the waves have moved in parallel?** A joint test asks whether the waves' weekly movements before week 20 are
 # the same (Hotelling's). More useful is what it leaves open: which straight-line trends agree with the past, and what
-# each would add to the estimate if it went on (Roth 2022). And for a trend that may turn by up to `M` a week at any
-# time, an interval that covers whatever it does (Rambachan and Roth 2023).
+# each would add to the estimate if it went on (Roth 2022). And for a difference that may drift by up to `M` a week, in
+# any direction at any time, an interval that covers whatever it does (Rambachan and Roth 2023).
 
 # %%
 a, b = (np.diff(rates[:START, side], axis=0) for side in (WAVE_1, ~WAVE_1))  # from week to week
@@ -851,19 +855,19 @@ display(bounds.round(3))
 
 # %% [markdown]
 # The test is undecided, at the edge of 0.05. And the past leaves open straight trends that would add anything from −4.8
-# to +3.4 points, as much as the whole estimate. With a trend that turns by 0.1 points a week, the interval reaches from
-# 0.5 to 9.2 points; with 0.2, zero is in it.
+# to +3.4 points, as much as the whole estimate. If the difference may drift by 0.1 points a week, the interval reaches
+# from 0.5 to 9.2 points; with 0.2, zero is in it.
 #
 # So the honest sentence is not "nothing speaks against parallel movement" but this: the upgrade helped,
 # unless wave 1 was drifting upwards by 0.2 points a week for a reason of its own. Whether that is plausible the
 # account teams know, and the logs do not.
 #
-# **Without a holdout**, when a single country or customer was treated, synthetic control is the tool, with an intercept,
-# a placebo in time, and a look at the mean gap before (Abadie 2021 has the whole list).
+# **Without a holdout**, when a single country or customer was treated, synthetic control is the tool, with an
+# intercept, a placebo in time, and a look at the mean gap before (Abadie 2021 has the whole list).
 #
-# For an interval there is **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021): take a candidate effect out, refit on all 30 weeks, and
-# ask whether the residuals of weeks 20 to 29 stand out among all cyclic shifts. The effects that do not are the interval.
-# It needs donors, but none of them has to play the treated unit.
+# For an interval there is **conformal inference** (Chernozhukov, Wüthrich and Zhu 2021): take a candidate effect out,
+# refit on all 30 weeks, and ask whether the residuals of weeks 20 to 29 stand out among all cyclic shifts. The effects
+# that do not are the interval. It needs donors, but none of them has to play the treated unit.
 
 # %%
 grid, again = np.arange(-60, 121) / 1000, fresh(80, N_PANELS)
@@ -878,8 +882,9 @@ print("zero is excluded in", ", ".join(f"{part:.2f} ({m})" for m, part in finds.
 # 30 cyclic shifts can tell little apart. In fresh datasets it finds the effect in four of ten, or six of ten, where
 # the t interval finds it in 97 %. That is what 25 workspaces on each side are worth.
 #
-# **The decision.** The upgrade raised completion in wave 1 by 4.8 points, 1.5 to 8.2. That is enough to say that it helps,
-# and not enough to say that it is worth 5 points. If the bill is paid from 1.5 on, roll it out. If it takes more, the holdout is still there: each week for which wave 2 waits makes the right-hand side of Figure 6 longer.
+# **The decision.** The upgrade raised completion in wave 1 by 4.8 points, 1.5 to 8.2. That is enough to say that it
+# helps, and not enough to say that it is worth 5 points. If the bill is paid from 1.5 on, roll it out. If it takes
+# more, the holdout is still there: each week for which wave 2 waits makes the right-hand side of Figure 6 longer.
 #
 # **Your turn:** [synthetic_control_practice](synthetic_control_practice.ipynb) does this on your own log. It is shown
 # there on the hardest case, a single state among 39.
@@ -897,8 +902,8 @@ print("zero is excluded in", ", ".join(f"{part:.2f} ({m})" for m, part in finds.
 # - An intercept repairs a level. About trends the past says a little, about leaks only exposure logs do.
 # - A staged rollout is a design. Use its holdout before you construct one.
 #
-# **Next:** [05](../05_cluster_randomization/cluster_randomization_demo.ipynb), the same workspaces, but now the treatment
-# leaks from treated users to the others.
+# **Next:** [05](../05_cluster_randomization/cluster_randomization_demo.ipynb), the same workspaces, but now the
+# treatment leaks from treated users to the others.
 #
 # ## Quiz
 #
@@ -971,10 +976,10 @@ print("zero is excluded in", ", ".join(f"{part:.2f} ({m})" for m, part in finds.
 # | overfitting with few weeks before biases the estimate | where units follow different seasons; where they differ by noise it costs precision | Failure 5 |
 #
 # Each number that the article prints is in [published_figures.csv](published_figures.csv). It counts as reproduced when
-# ours rounds to the printed digits. The two printed means of wave 1 differ by 0.0494 and not by the printed +0.0515: the
-# one compares the means of workspaces, the other all users. The weights there come from SLSQP, as in section 4; the
-# tool's are exact. It solves the least-squares problem with non-negative weights and one more row that asks for a sum of
-# one, then divides by the sum, which gives the same minimum.
+# ours rounds to the printed digits. The two printed means of wave 1 differ by 0.0494 and not by the printed +0.0515:
+# the one compares the means of workspaces, the other all users. The weights there come from SLSQP, as in section 4; the
+# tool's are exact. It solves the least-squares problem with non-negative weights and one more row that asks for a sum
+# of one, then divides by the sum, which gives the same minimum.
 
 # %%
 computed = {"naive_before_after": naive, "treated_length": len(y), "donor_rows": len(D),
