@@ -245,7 +245,7 @@ print(f"without one donor: {without[used].min():+.4f} to {without[used].max():+.
 
 # %% [markdown]
 # Dropping a donor moves the gap by 1.2 points at most. The tempting answer is that the truth must then be near: what
-# nothing can shake must be right. But the range runs from 7.4 to 9.5, and 5 is not in it. If all donors miss in the
+# nothing can shake must be right. But the range runs from 7.4 to 9.4, and 5 is not in it. If all donors miss in the
 # same way, each subset of them does, too.
 #
 # **How wide is it?** The article draws the 50,000 users with replacement, 500 times, rebuilds the table and refits.
