@@ -85,7 +85,8 @@ def test_broken_worlds_are_what_they_are_said_to_be(nb):
     """Means over many users, so that hardly any noise is left: offset, leak, drift, campaign."""
     many = {"users": 50_000_000}
     gap = {}
-    for name, world in {"offset": {"offset": -0.15}, "leak": {"offset": 0.0, "extra": 0.4 * 0.05 * nb["AFTER"] * ~WAVE_1},
+    leak = 0.4 * 0.05 * nb["AFTER"] * ~WAVE_1
+    for name, world in {"offset": {"offset": -0.15}, "leak": {"offset": 0.0, "extra": leak},
                         "drift": {"offset": 0.0, "extra": 0.004 * nb["weeks_on"]}}.items():  # fmt: skip
         one = nb["fresh"](900, 2, **many, **world).mean(axis=0)
         gap[name] = one[:, WAVE_1].mean(axis=1) - one[:, ~WAVE_1].mean(axis=1)
