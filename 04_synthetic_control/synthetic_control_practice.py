@@ -41,7 +41,9 @@ def short(table):
 # `LOGS` is a path or a glob (CSV or Parquet), a DataFrame, or a DuckDB relation, with one row for each user, or one for
 # each unit and period. `COLUMNS` says which column plays which role; an SQL expression such as
 # `"DATE_TRUNC('week', signed_up)"` will do as well. `first_treated` is the first treated period of a unit, the same in
-# all of its rows, and empty where the unit is never treated. Name `user` if your log has it, and `treated` (0 or 1) if
+# all of its rows, and empty where the unit is never treated.
+#
+# Name `user` if your log has it, and `treated` (0 or 1) if
 # it says for each row whether it was.
 #
 # With several treated units, start with the method `"did"`. A single one is where the others earn their keep.
