@@ -42,8 +42,8 @@
 # **You will do:** split the error of one number into leak, luck and noise; compare ten workspaces, then fifty; run the
 # experiment thousands of times with fifty workspaces and with four; break it in seven ways. **You will learn:** what
 # interference is, why the unit of the lottery is the unit of the error, which intervals hold with few clusters, and how
-# to plan with an intracluster correlation. **You need:** means, standard errors, regression on a dummy variable. **Run
-# time:** under 20 seconds. **On your own logs:**
+# to plan with an intracluster correlation. **You need:** means, standard errors, regression on a dummy variable.
+# **Run time:** under 20 seconds. **On your own logs:**
 # [cluster_randomization_practice](cluster_randomization_practice.ipynb).
 #
 # The notebook follows [an article by Rudrendu
