@@ -605,7 +605,7 @@ show(figure, "two_tests",
      "in the first test, and never in the second. The truth lies between them on all days.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 4, the picture of the first page. Green: the truth. Stop when the outer lines leave zero, go on while they do not,
+# *Figure 4. The picture of the first page. Green: the truth. Stop when the outer lines leave zero, go on while they do not,
 # and look as often as you like. The grey band is right on any one day, and not on the best one out of many.*
 #
 # **The decision.** On day 14: play on. The interval that may be read then goes from −2.7 to 12.2 points; it knows next to

@@ -240,7 +240,7 @@ CLAIMS = [
     Fixed("and an early stop matters more than power", "where one look would find it | wider elsewhere", "and for none much smaller",
           "by share of users, not of days | none |", why=LOGIC),
     # 8 the two tests
-    Fixed("8. The two tests, to the end", "Figure 4, the picture of the first page", why=BUILT),
+    Fixed("8. The two tests, to the end", "Figure 4. The picture of the first page", why=BUILT),
     Claim("the usual interval just leaves zero on day 14. The outer lines leave zero on day {left_zero('new against old')} in the first test, "
           "and never in the second. The truth lies between them on all days",
           when="never('old against old') and 14 * PER_DAY and all(walks[k].covers(truth[k]) for k in walks)"),

@@ -79,7 +79,7 @@ README = [
 GLOSSARY = [
     Fixed("95 % throughout: estimate ± 1.96 standard errors", "first p below 0.05", "20 is evidence at 5 %",
           "near 2 where neighbouring residuals", why="conventions; 1 / 0.05 is 20"),
-    Fixed("one of the two is seen", "1 in slots with routing on, 0 in the others", "from two priors", "two arms",
+    Fixed("one of the two is seen", "1 in slots with routing on, 0 in the others", "two arms",
           "the two sums", "1 below the threshold", "over all users", "never saw that user", "all that such averages",
           "just below a threshold with users just above it", "in which all get the same version", "does worse",
           "where it is narrowest", "level of all units; season that all share", "Terms above", "all but 01",
@@ -127,8 +127,11 @@ WORKSHOP = [
     Claim("on the hours of a real year (§ 9) two days find {100 * nb('06')['study'].loc['real', 'finds']:.0f} points, not "
           "{100 * nb('06')['study'].loc['simulated', 'finds']:.1f}",
           when="nb('06')['study'].loc['real', 'finds'] > 10 * nb('06')['study'].loc['simulated', 'finds'] and len(nb('06')['on']) == 24 * 2"),
+    Claim("a mean of {nb('07')['first_mean']:.2f} after one pair, and {100 * nb('07')['by_prior'].loc[3, 0.4]:.0f} % false positives with "
+          "Beta({nb('07')['prior'][3]}, {nb('07')['prior'][3]})"),
+    Claim("the capital of {words(len(nb('07')['ten']))} pairs"),
     Claim("the table in § 7 has {nb('07')['table'].loc['safe 2x2 test', 'power']:.2f} for the safe test"),
-    Fixed("two and a half points off", "more than ten thousand opt-ins, worth fewer than 200", "Width falls and bias rises", "the narrowest interval is the most wrong", "a mean of 1.11 after one pair",
+    Fixed("two and a half points off", "more than ten thousand opt-ins, worth fewer than 200", "Width falls and bias rises", "the narrowest interval is the most wrong",
           "a quarter of all draws lie above the truth",
           why="notebooks of the first edition, which keep no variable for it: to become claims with the second"),
 ]  # fmt: skip
