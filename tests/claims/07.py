@@ -1,9 +1,7 @@
 """Claims of notebook 07: sequential testing."""
 
 import numpy as np
-import sequential
 from claim_tools import Claim, Fixed, tutorials, variables
-from generate_data import World
 from scipy import stats
 
 BUILT, LOGIC = "how the notebook is built", "follows from the definition"
