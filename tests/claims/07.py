@@ -1,7 +1,9 @@
 """Claims of notebook 07: sequential testing."""
 
 import numpy as np
+import sequential  # noqa: F401 (the claims' expressions call it)
 from claim_tools import Claim, Fixed, tutorials, variables
+from generate_data import World  # noqa: F401 (likewise)
 from scipy import stats
 
 BUILT, LOGIC = "how the notebook is built", "follows from the definition"
