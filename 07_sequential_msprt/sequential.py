@@ -46,7 +46,7 @@ from scipy.special import gammaln
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 METHODS = ("sequence", "guaranteed", "obrien-fleming", "pocock", "fixed")
@@ -1097,7 +1097,7 @@ def _shares(design, control, others, names):
         return found
     if len(keys) > 2:
         raise ValueError(f"planned_share: of {len(keys)} arms a dict is needed, "
-                         f"such as {{{', '.join(f'{names[key]!r}: {1 / len(keys):.3g}' for key in keys)}}}")  # fmt: skip
+                         f"such as {{{', '.join(f'{names[key]!r}: {short(1 / len(keys))}' for key in keys)}}}")  # fmt: skip
     return {control: 1 - plan, others[0]: plan}
 
 
@@ -1395,11 +1395,11 @@ def _before_findings(cells, keys, names, looks, design):
 def _event_findings(found_walk, pair, names, control, other, design, first):
     """A comparison none of whose looks may be used."""
     found, _ = found_walk
-    short, events = f"{names[control]} and {names[other]}", pair.events() if design["method"] != "guaranteed" else None
+    whose, events = f"{names[control]} and {names[other]}", pair.events() if design["method"] != "guaranteed" else None
     if found.ready.any():
         if events is None or events[-1] >= design["minimum"]:
             return []
-        return [say("a few users carry most of the spread", place=f"arms {short}", severity=WARNING, what_to_do="They "
+        return [say("a few users carry most of the spread", place=f"arms {whose}", severity=WARNING, what_to_do="They "
                     "came after the first look, and the interval is less sure than it says: cap the outcome (LEAST).")]  # fmt: skip
     if design["method"] in SPENDING and (events >= design["minimum"]).any():
         problem, do = "no look of the group-sequential design may be used yet", "Wait for more users."
@@ -1407,7 +1407,7 @@ def _event_findings(found_walk, pair, names, control, other, design, first):
         problem = f"fewer than {design['minimum']:g} events in an arm"
         do = ("Wait: with so few, an interval from the log's own spread is too narrow. Where a few users carry most of "
               "the spread of a number, cap it beforehand (LEAST). method='guaranteed' needs no minimum.")  # fmt: skip
-    return [say(problem, place=f"arms {short}: {events[-1]:.0f}", severity=FATAL if first else WARNING, what_to_do=do)]
+    return [say(problem, place=f"arms {whose}: {events[-1]:.0f}", severity=FATAL if first else WARNING, what_to_do=do)]
 
 
 def _result(walks, cells, columns, design, problems, names, control, others, looks, offset, shares, alpha):
@@ -1623,11 +1623,11 @@ class Sequential(Result):
                 parts.append(f"For {row.arm} there are too few events to say anything.")
                 continue
             level = 100 * self.level if len(self.comparisons) == 1 else 100 * (1 - self.alpha)
-            interval = f"{level:.4g} % interval {row.lo:.3g} to {row.hi:.3g}"
+            interval = f"{level:.4g} % interval {short(row.lo)} to {short(row.hi)}"
             if row.lo > 0 or row.hi < 0:
-                said = f"{'raises' if row.lo > 0 else 'lowers'} {outcome} by {abs(row.estimate):.3g} ({interval})"
+                said = f"{'raises' if row.lo > 0 else 'lowers'} {outcome} by {short(abs(row.estimate))} ({interval})"
             else:
-                said = f"has no clear effect on {outcome} so far (estimate {row.estimate:.3g}, {interval})"
+                said = f"has no clear effect on {outcome} so far (estimate {short(row.estimate)}, {interval})"
             more = {"not worse": "; it is not worse by more than the margin", "not worthwhile": "; an effect that is worth "
                     "having is excluded"}.get(row.verdict, "")  # fmt: skip
             parts.append(f"{row.arm} {said}{more}, from {row.users:,} users against {row.users_control:,} with "
