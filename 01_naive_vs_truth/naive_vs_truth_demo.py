@@ -389,7 +389,8 @@ show(figure, "causal_graph",
 
 # %%
 def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
-    on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"]) / len(d["tier"])
+    on, tier = d["opt_in_agent_mode"] == 1, d["tier"]
+    share = np.bincount(tier.astype(np.intp)) / len(tier)
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
 

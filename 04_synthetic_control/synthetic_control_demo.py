@@ -261,7 +261,7 @@ def table_of(done, users):
 
 for b in range(500):
     drawn = cell[rng.integers(0, len(cell), len(cell), dtype=np.int32)]
-    count = np.bincount(drawn, minlength=2 * 50 * 52).reshape(52, 50, 2)[:WEEKS]
+    count = np.bincount(drawn.astype(np.intp), minlength=2 * 50 * 52).reshape(52, 50, 2)[:WEEKS]
     again = table_of(count[..., 1], count.sum(axis=2))
     bootstrapped[b] = tool.blend(again[:, WAVE_1].mean(axis=1), again[:, ~WAVE_1], START).estimate
 low, high = np.percentile(bootstrapped, [2.5, 97.5])
