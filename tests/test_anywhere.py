@@ -1,11 +1,18 @@
 """The series runs on machines that are not like ours: 32-bit, hosted, under other versions, in folders of any name."""
 
 import ast
+import shutil
+import subprocess
+import sys
 
 import pytest
-from notebook_tools import FIRST_EDITION
+from notebook_tools import FIRST_EDITION, code_cells
 
 import run
+
+NOTEBOOKS = [path for path in run.executed_notebooks()
+             if path.parent.name[:2] not in FIRST_EDITION or path.stem.endswith("_practice")]  # fmt: skip
+each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 # ---- where a pointer has 32 bits (Python in the browser)
 
@@ -31,3 +38,73 @@ def test_bincount_is_given_what_a_32_bit_machine_can_count(path):
 def test_uncast_finds_what_it_should():
     assert uncast("a = np.bincount(x)\nb = np.bincount(x, np.intp)\nbincount(x=y)") == [1, 2, 3]
     assert uncast("a = np.bincount(x.astype(np.intp), w)\nb = np.bincount(np.asarray(x, np.intp))") == []
+
+
+# ---- a notebook that was opened without the files that come with it
+
+
+@each_notebook
+def test_all_notebooks_begin_with_the_same_cell(notebook):
+    """But for the folder's name. The series' address stands in pyproject.toml; `make sync` takes it into the cells."""
+    assert code_cells(notebook)[0].source == run.opening(notebook)
+
+
+def first_cell(notebook, folder, file="opening.py"):
+    """What the first cell writes to stderr when it is run as a script in this folder; "" where it finds the series."""
+    (folder / file).write_text(run.opening(notebook), encoding="utf-8")
+    done = subprocess.run([sys.executable, file], cwd=folder, capture_output=True, encoding="utf-8")
+    return done.stderr
+
+
+def test_a_notebook_alone_says_how_to_fetch_the_series(tmp_path):
+    said = first_cell(NOTEBOOKS[-1], tmp_path).splitlines()
+    assert said[-3].startswith("ImportError: This notebook needs the files that come with it. Run these two lines")
+    address = run.opening(NOTEBOOKS[-1]).partition("!git clone ")[2].partition(" ")[0]
+    assert address.startswith("https://")
+    assert said[-2:] == [f"!git clone {address} series", f"%cd series/{NOTEBOOKS[-1].parent.name}"]
+    for folder in ("series/data", "series/07_some"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(run.ROOT / "data" / "series.py", tmp_path / "series" / "data")
+    assert first_cell(NOTEBOOKS[-1], tmp_path / "series" / "07_some") == ""
+
+
+HEAD = """# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+"""
+
+
+def test_sync_takes_folder_and_address_into_the_first_cell(series, capsys):
+    folder = series / "08_small"
+    folder.mkdir()
+    other = run.opening(series / "03_other" / "some.ipynb")
+    rest = "# %% [markdown]\n# How it begins:\n\n# %%\n{}\n\n# %%\nprint('import sys')\n"
+    (folder / "small_demo.py").write_text(HEAD + rest.format(other), encoding="utf-8")
+    run.sync()
+    notebook = folder / "small_demo.ipynb"
+    assert [c["source"] for c in run.read_cells(notebook)][1:] == [run.opening(notebook), "print('import sys')"]
+    assert "another first cell" in capsys.readouterr().out and run.first_difference(notebook) is None
+
+    text = notebook.read_text(encoding="utf-8").replace('"outputs": []', '"outputs": [{"name": "x"}]')
+    notebook.write_text(text, encoding="utf-8")
+    pyproject = (series / "pyproject.toml").read_text(encoding="utf-8")
+    (series / "pyproject.toml").write_text(pyproject.replace("//github.com/", "//example.org/"), encoding="utf-8")
+    run.sync()
+    assert "!git clone https://example.org/" in (folder / "small_demo.py").read_text(encoding="utf-8")
+    assert run.first_difference(notebook) is None and notebook.read_text(encoding="utf-8").count('"name": "x"') == 2
+    assert "another first cell" in capsys.readouterr().out
+    run.sync()
+    assert "another first cell" not in capsys.readouterr().out
+
+
+def test_a_first_cell_of_somebody_elses_stays(series):
+    folder = series / "08_small"
+    folder.mkdir()
+    (folder / "small_demo.py").write_text(HEAD + "# %%\nimport sys\n", encoding="utf-8")
+    run.sync()
+    assert [c["source"] for c in run.read_cells(folder / "small_demo.ipynb")] == ["import sys"]
