@@ -780,9 +780,10 @@ from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 if not find_spec("series"):
-    raise ImportError("This notebook needs the files that come with it. Run these two lines in a cell above:\\n"
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\\n"
                       "!git clone ADDRESS series\\n"
-                      "%cd series/FOLDER")'''
+                      "%cd series/FOLDER\\n"
+                      "%pip install -q rdrobust rddensity pysyncon")'''
 
 
 def opening(notebook):
