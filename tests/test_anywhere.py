@@ -1,11 +1,16 @@
 """The series runs on machines that are not like ours: 32-bit, hosted, under other versions, in folders of any name."""
 
 import ast
+import json
 import shutil
+import stat
 import subprocess
 import sys
 
+import check_environment
 import pytest
+import series
+import test_commands
 from notebook_tools import FIRST_EDITION, code_cells
 
 import run
@@ -38,6 +43,25 @@ def test_bincount_is_given_what_a_32_bit_machine_can_count(path):
 def test_uncast_finds_what_it_should():
     assert uncast("a = np.bincount(x)\nb = np.bincount(x, np.intp)\nbincount(x=y)") == [1, 2, 3]
     assert uncast("a = np.bincount(x.astype(np.intp), w)\nb = np.bincount(np.asarray(x, np.intp))") == []
+
+
+# ---- under the IPython of hosted notebooks, which is of 2022
+
+
+def test_figures_are_displayed_in_the_way_that_old_versions_know():
+    """IPython 7 knows no Image(alt=...): a figure hands over raw data and metadata, which every version displays."""
+    data, metadata = series.Figure(b"bytes", 600, "A line that rises")._repr_mimebundle_()
+    assert data == {"image/png": "Ynl0ZXM=", "text/plain": "[Figure: A line that rises]"}
+    assert metadata == {"image/png": {"alt": "A line that rises", "width": 600}}
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.stem)
+def test_of_ipython_only_display_is_used(path):
+    """`make test-hosted` executes the tutorials under IPython 7.34; this says at once what would fail there."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = [node for node in tree if isinstance(node, (ast.Import, ast.ImportFrom))]
+    found = [ast.unparse(node) for node in nodes if "IPython" in ast.unparse(node)]
+    assert set(found) <= {"from IPython.display import display"}, found
 
 
 # ---- a notebook that was opened without the files that come with it
@@ -113,3 +137,39 @@ def test_a_first_cell_of_somebody_elses_stays(series):
     (folder / "small_demo.py").write_text(HEAD + "# %%\nimport sys\n", encoding="utf-8")
     run.sync()
     assert [c["source"] for c in run.read_cells(folder / "small_demo.ipynb")] == ["import sys"]
+
+
+# ---- machines that somebody else sets up: Codespaces, Binder, unusual processors
+
+
+def test_codespaces_and_binder_call_the_commands_of_the_readme():
+    with_make, without_make = test_commands.blocks()
+    codespaces = json.loads((run.ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert codespaces["postCreateCommand"] in with_make
+    binder = run.ROOT / "binder"
+    lines = (binder / "postBuild").read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ["#!/bin/bash", "set -e"] and len(lines) == 4 and set(lines[2:]) < set(without_make)
+    if sys.platform != "win32":
+        assert (binder / "postBuild").stat().st_mode & stat.S_IXUSR, "Binder runs it only if it is executable"
+    python = (binder / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-")
+    assert check_environment.problems(python=(*map(int, python.split(".")), 0)) == []
+
+
+MACHINES = [(system, machine, python) for system, machine in (
+    ("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "x86_64"), ("darwin", "arm64"), ("win32", "AMD64"),
+    ("win32", "ARM64")) for python in ("3.11", "3.12", "3.13", "3.14")]  # fmt: skip
+
+
+@pytest.mark.parametrize("system, machine, python", MACHINES)
+def test_constraints_have_one_version_for_each_machine(system, machine, python):
+    from packaging.requirements import Requirement
+
+    here = {"sys_platform": system, "platform_machine": machine, "python_version": python,
+            "python_full_version": f"{python}.9", "os_name": "nt" if system == "win32" else "posix"}  # fmt: skip
+    text = (run.ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pins = [Requirement(line.strip()) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    names = [pin.name for pin in pins if pin.marker is None or pin.marker.evaluate(here)]
+    assert len(names) == len(set(names))
+    versions = [str(pin.specifier) for pin in pins if pin.name == "argon2-cffi-bindings" and pin.marker.evaluate(here)]
+    # Version 26.2.0 has no wheel for Macs with an Intel processor.
+    assert versions == ["==25.1.0" if (system, machine) == ("darwin", "x86_64") else "==26.2.0"]
