@@ -89,8 +89,10 @@ $(READY): requirements.txt constraints.txt
 		-r requirements-spark.txt -c constraints.txt || $(NO_INSTALL)
 	@touch $@
 
-test-spark: .venv-spark/ready
-	@.venv-spark/$(BIN)/python tests/on_spark.py
+test-spark: .venv-spark/ready $(READY)
+	@mkdir -p .results
+	@$(PY) tests/warehouse.py .results/queries.json
+	@.venv-spark/$(BIN)/python tests/on_spark.py .results/queries.json
 
 # Never the reader's .venv: these take the ends of the ranges in pyproject.toml.
 test-oldest test-newest: test-%:

@@ -3,12 +3,13 @@
 python run.py                 data if missing, every notebook that has changed since it was last run here, scoreboard
 python run.py 03 05           the same for the notebooks of these folders
 python run.py --all           every notebook, changed or not
-python run.py --write-tables  then renew the table of results in README.md; `run.py 03 --write-tables`: only that row
+python run.py --write-tables  then renew the tables in README.md and DECISIONS.md; `run.py 03 --write-tables`: its rows
 python run.py --sync          bring notebooks and their mirrors (.ipynb and .py) in line, and nothing else
 
 A notebook is every .ipynb in a folder whose name begins with two digits. The name of a tutorial ends in _demo; it hands
 over two module-level names: `headline` (what it found) and `computed` (its value for every published number); the
-scoreboard, README.md, the folders' READMEs and the tests all read them through this file.
+scoreboard, README.md, the folders' READMEs and the tests all read them through this file. A third, `decision`, is for
+DECISIONS.md (see `decisions_table`).
 
 Exit status: 0, or 1 after a line that says what is wrong, 2 for a command it does not know, 130 when interrupted.
 """
@@ -183,8 +184,8 @@ def read_cells(notebook):
 def last_result(notebook, variables=False):
     """What is known of the notebook's last execution here, {} if nothing; a damaged file counts as nothing.
 
-    Keys: key (see `key`), seconds, headline, computed; if `execute` stored that notebook, stored (its hash) and figures
-    ({file name: its hash}). With `variables` its variables, too: {name: pickled value}.
+    Keys: key (see `key`), seconds, headline, computed, decision; if `execute` stored that notebook, stored (its hash)
+    and figures ({file name: its hash}). With `variables` its variables, too: {name: pickled value}.
     """
     try:
         with open(NAMESPACES / f"{notebook.stem}.pickle", "rb") as file:
@@ -268,10 +269,7 @@ def reader_free(environment=os.environ):
     one thread: small matrices gain nothing from more, and notebooks run side by side.
     """
     private = NAMESPACES / "reader_free"
-    try:
-        matplotlib = f"matplotlib {metadata.version('matplotlib')}"  # its cache of fonts, built once for each version
-    except metadata.PackageNotFoundError:
-        matplotlib = "matplotlib"
+    matplotlib = f"matplotlib {metadata.version('matplotlib')}"  # its cache of fonts, built once for each version
     own = {"IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "jupyter/config", "JUPYTER_DATA_DIR": "jupyter/data",
            "JUPYTER_RUNTIME_DIR": "jupyter/runtime", "MPLCONFIGDIR": matplotlib}  # fmt: skip
     profile = private / own["IPYTHONDIR"] / "profile_default"
@@ -336,7 +334,7 @@ def _harvest(space, path, limit=20_000_000):
             continue
         if b"__main__" not in file.getbuffer().tobytes():
             variables[name] = file.getvalue()
-    found = {name: space.get(name) for name in ("headline", "computed")}
+    found = {name: space.get(name) for name in ("headline", "computed", "decision")}
     found = json.loads(json.dumps(found, default=float))
     try:
         with open(path, "wb") as file:
@@ -604,11 +602,11 @@ def cores():
 
 
 def expected_seconds(notebook):
-    """Of an execution: those of the last one here, or what the notebook promises its readers, or 0."""
+    """Of an execution: those of the last one here, or what the notebook promises its readers, or a guess."""
     try:
         return last_result(notebook).get("seconds") or promised_seconds(notebook)
     except Stop:
-        return 0
+        return 10
 
 
 def run_notebooks(only=None, every=False):
@@ -861,6 +859,31 @@ def results_table(results, page=""):
     return "\n".join(lines)
 
 
+def decisions_table(results, page=""):
+    """DECISIONS.md's table, Markdown: a row for each `decision` that a tutorial hands over, a dict or a list of dicts.
+
+    Its keys are reached, design, check and blind (what no check sees), and naive and truth where they are not those of
+    the headline. A tutorial that hands over none keeps the rows that it has in `page`, the page as it is.
+    """
+    lines = [
+        "| how did it reach the users? | design | check first | no check sees | dashboard (truth) |",
+        "|---|---|---|---|---|",
+    ]
+    for notebook in notebooks():
+        result, folder = results.get(notebook, {}), notebook.parent.name
+        decision = result.get("decision")
+        if not decision:
+            lines += [line for line in page.splitlines() if line.startswith("| ") and f"]({folder}/" in line]
+        for row in [decision] if isinstance(decision, dict) else decision or ():
+            missing = [key for key in ("reached", "design", "check", "blind") if key not in row]
+            if missing:
+                raise Stop(f"{name_of(notebook)} does not hand over `decision[{missing[0]!r}]` ({CONTRIBUTING} to).")
+            cells = shown(handed_over(notebook, result)[0] | row)
+            numbers = f"[{folder[:2]}]({folder}/{notebook.name}): {cells['naive']} ({cells['truth'].split()[0]})"
+            lines.append(f"| **{row['reached']}** | {row['design']} | {row['check']} | {row['blind']} | {numbers} |")
+    return "\n".join(lines)
+
+
 def write_between(page, name, text):
     """Renew what stands between a page's two markers, <!-- name --> and <!-- end of name -->; Stop without both."""
     before, start, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
@@ -897,7 +920,7 @@ def main(arguments=None):
     parser.add_argument("folders", nargs="*", metavar="NN", help="only the notebooks of the folders with these numbers")
     parser.add_argument("--all", action="store_true", help="execute notebooks that have not changed, too")
     parser.add_argument("--sync", action="store_true", help="bring notebooks and mirrors in line")
-    parser.add_argument("--write-tables", action="store_true", help="renew the table in README.md")
+    parser.add_argument("--write-tables", action="store_true", help="renew the tables in README.md and DECISIONS.md")
     options = parser.parse_args(arguments)
     if options.folders and options.sync:
         parser.error("--sync is for the whole series: leave the numbers away")
@@ -910,8 +933,10 @@ def main(arguments=None):
         results = run_notebooks(options.folders, options.all)
         print("\n" + scoreboard(results))
         if options.write_tables:
-            readme = ROOT / "README.md"
-            write_between(readme, "results", results_table(results, readme.read_text(encoding="utf-8")))
+            for page, name, table in ((ROOT / "README.md", "results", results_table),
+                                      (ROOT / "DECISIONS.md", "decisions", decisions_table)):  # fmt: skip
+                if page.exists():
+                    write_between(page, name, table(results, page.read_text(encoding="utf-8")))
     except KeyboardInterrupt:
         print("\nrun.py: interrupted; what was finished is stored, everything else is as it was.", file=sys.stderr)
         return 130

@@ -558,8 +558,6 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
     """
     own_logs.check_roles(columns, *ROLES)
     design = _design(**design)
-    covariates = [own_logs.bracketed(c) for c in _listed(columns.get("covariates"))]
-    columns = {role: own_logs.bracketed(c) for role, c in columns.items() if role != "covariates" and c is not None}
     if (treated_value is None) != (control_value is None):
         raise ValueError("treated_value and control_value: give both or neither")
     outcome = own_logs.number(columns["outcome"])
@@ -568,7 +566,7 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
              "outcome": f"({outcome}) - {own_logs.literal(outcome_offset)}" if outcome_offset else outcome,
              "treated": treated, "who": columns.get("user"), "cutoff": design["cutoff"],
              "step": design["step"] or 0.0}  # fmt: skip
-    return _queries(block, [own_logs.number(c) for c in covariates])
+    return _queries(block, [own_logs.number(c) for c in _listed(columns.get("covariates"))])
 
 
 def _listed(value):

@@ -89,8 +89,7 @@ display(logs.head(3))
 # generator can tell, for each user, the probability of completing the task with either model.
 
 # %%
-premium = logs["routed_to_premium"] == 1
-done = logs["task_completed"]
+premium, done = logs["routed_to_premium"] == 1, logs["task_completed"]
 naive = done[premium].mean() - done[~premium].mean()
 
 truths = oracle(find_seed(load_logs(DATA)), len(logs))
@@ -208,7 +207,6 @@ display(bins.loc[83:86].round(3))
 
 # %%
 figure, axes = plt.subplots(figsize=(7.5, 4))
-bent_fit = rdd(logs, 0.10, degree=2)  # section 5
 for side, part, color in ((-1, bins.loc[70:84], COLOR["treated"]), (1, bins.loc[85:97], COLOR["control"])):
     axes.errorbar(part.index / 100 + 0.005, 100 * part["mean"], 196 * part["error"], fmt="o", ms=4,
                   lw=0.8, color=color, alpha=0.8)  # fmt: skip
@@ -216,7 +214,7 @@ for side, part, color in ((-1, bins.loc[70:84], COLOR["treated"]), (1, bins.loc[
     band = 100 * fit.get_prediction(design(x, B, 1)).summary_frame()
     axes.plot(x + CUTOFF, band["mean"], color="black", lw=2.4)
     axes.fill_between(x + CUTOFF, band["mean_ci_lower"], band["mean_ci_upper"], color=color, alpha=0.2, lw=0)
-    axes.plot(x + CUTOFF, 100 * design(x, B, 2) @ bent_fit.params, color="black", lw=1.1, ls="--")
+    axes.plot(x + CUTOFF, 100 * design(x, B, 2) @ rdd(logs, 0.10, 2).params, color="black", lw=1.1, ls="--")
     axes.text(CUTOFF + 0.033 * side, 67.5, ("premium model", "cheap model")[side > 0], color=color, ha="center")
 axes.axvline(CUTOFF, color=FAINT, lw=1, zorder=0)
 axes.annotate("", (CUTOFF, 100 * fit.params[2]), (CUTOFF, 100 * (fit.params[2] + late)),
@@ -349,12 +347,18 @@ share = np.diff(stats.beta.cdf(edges, World.confidence_a, World.confidence_b))  
 at = edges[:-1] + 0.00005 - CUTOFF  # middle of each cell, as a distance; no cell crosses the line
 treated = at < 0
 base, EFFECT = truths["p_premium_0"].mean(), World.premium_effect
+straight = base + EFFECT * treated  # completion in each cell, as in our logs
 
 
 def draw(rng, datasets, p):
     """Users and completions, each (datasets, cells), when completion has probability p (cells,)."""
     users = rng.multinomial(50_000, share, size=datasets)
     return users, rng.binomial(users, p)
+
+
+def line(users, completed, h=0.10, degree=1, **options):
+    """Jump at the line and its HC3 error, each (datasets,), from counts."""
+    return local_fit(at, users, completed, completed, h, degree, treated=treated, **options)
 
 
 # %% [markdown]
@@ -370,14 +374,13 @@ def estimates(users, completed):
     p1, p0 = s1 / n1, s0 / n0
     found = {"dashboard": (p1 - p0, np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0))}
     for name, h, degree in (("line 0.10", 0.10, 1), ("line 0.20", 0.20, 1), ("quadratic 0.10", 0.10, 2)):
-        found[name] = local_fit(at, users, completed, completed, h, degree, treated=treated)
+        found[name] = line(users, completed, h, degree)
     found = {name: (e, e - 1.96 * se, e + 1.96 * se) for name, (e, se) in found.items()}
     ships = [robust_fit(at, n, s, s, treated=treated) for n, s in zip(users, completed, strict=True)]
     return found | {"what ships": tuple(np.array([(fit.estimate, fit.lo, fit.hi) for fit in ships]).T)}
 
 
 # %%
-straight = base + EFFECT * treated
 curves = {"straight": straight, "bent": straight + 0.15 * np.tanh(at / 0.06)}
 study = {}
 for k, (world, curve) in enumerate(curves.items()):
@@ -430,13 +433,11 @@ show(figure, "honest",
 
 # %%
 _, lo, hi = study["straight"]["what ships"]
-error = (hi - lo) / 3.92
-power, detectable = np.mean(lo > 0), 2.8 * error.mean()
+error, power = (hi - lo) / 3.92, np.mean(lo > 0)
 too_small = ((lo + hi) / 2).std(ddof=1) / error.mean()
+detectable, line_detectable = 2.8 * error.mean(), 2.8 * table.loc["line 0.10", ("straight", "SD")]
 print(f"what ships: SD of the bias-corrected estimates over their mean error {too_small:.2f}")
-line_detectable = 2.8 * table.loc["line 0.10", ("straight", "SD")]
-print(f"power against {EFFECT} {power:.2f}, smallest effect found with power 0.80: {detectable:.3f}")
-print(f"the hand-picked line: {line_detectable:.3f}")
+print(f"power {power:.2f}; found with power 0.80: {detectable:.3f}, by the line {line_detectable:.3f}")
 
 # %% [markdown]
 # **What ships promises a little too much.** Its bias-corrected estimates scatter a tenth more than its errors say, so that
@@ -490,11 +491,9 @@ def manipulated(rng, datasets, curve, lift=LIFT, movers=MOVERS):
 # %%
 rng = np.random.default_rng(SEED_STUDY + 10)
 users, completed = manipulated(rng, N_FAILURE, straight)
-biased = report("motivated users move", *local_fit(at, users, completed, completed, 0.10, treated=treated))
-less, fewer = manipulated(rng, N_FAILURE, straight, lift=-LIFT)
-reverse = report("unmotivated users move", *local_fit(at, less, fewer, fewer, 0.10, treated=treated))
-donut = report("motivated move, donut of 0.01",
-               *local_fit(at, users, completed, completed, 0.10, treated=treated, hole=0.01))  # fmt: skip
+biased = report("motivated users move", *line(users, completed))
+reverse = report("unmotivated users move", *line(*manipulated(rng, N_FAILURE, straight, lift=-LIFT)))
+donut = report("motivated move, donut of 0.01", *line(users, completed, hole=0.01))
 
 # %% [markdown]
 # The direction follows who moves. The size surprises: three in ten of a bin of one hundredth shift the estimate by two
@@ -505,9 +504,7 @@ donut = report("motivated move, donut of 0.01",
 # helps here. It must be as wide as users can move, and it is right only while the lines are straight.
 
 # %%
-bent_users, bent_done = manipulated(rng, N_FAILURE, curves["bent"])
-donut_bent = report("the same donut, bent world",
-                    *local_fit(at, bent_users, bent_done, bent_done, 0.10, treated=treated, hole=0.01))  # fmt: skip
+donut_bent = report("the same, bent world", *line(*manipulated(rng, N_FAILURE, curves["bent"]), hole=0.01))
 points = users.mean(axis=0).reshape(100, 100).sum(axis=1)  # users in bins of one point
 expected = 50_000 * share.reshape(100, 100).sum(axis=1)
 pairs = [f"{points[k : k + 2].sum():,.0f} / {expected[k : k + 2].sum():,.0f}" for k in range(80, 90, 2)]
@@ -542,14 +539,12 @@ show(figure, "manipulation",
 # after (Grembi, Nannicini and Troiano 2016).
 
 # %%
-rng = np.random.default_rng(SEED_STUDY + 20)
+rng, suggestions = np.random.default_rng(SEED_STUDY + 20), 0.03 * ~treated
 users = rng.multinomial(50_000, share, size=N_FAILURE)
 after = rng.binomial(users, (World.n_weeks - 10) / World.n_weeks)
-suggestions = 0.03 * ~treated
 done_after = rng.binomial(after, base + EFFECT * treated + suggestions)
 done_before = rng.binomial(users - after, base + suggestions)
-jump, error = local_fit(at, after, done_after, done_after, 0.10, treated=treated)
-earlier, earlier_error = local_fit(at, users - after, done_before, done_before, 0.10, treated=treated)
+(jump, error), (earlier, earlier_error) = line(after, done_after), line(users - after, done_before)
 mixed = report("jump after week 10", jump, error)
 rescued = report("difference of the two jumps", jump - earlier, np.hypot(error, earlier_error))
 
@@ -578,9 +573,9 @@ for hard, part in ((1, rng.binomial(rng.multinomial(50_000, share, size=N_FAILUR
     n, d, dy, y = n + part, d + to_premium, dy + with_premium, y + with_premium + with_cheap
 
 # %%
-sharp = report("overrides ignored", *local_fit(at, n, y, y, 0.10, treated=treated))
-routing, _ = local_fit(at, n, d, d, 0.10, treated=treated)
-tau = local_fit(at, n, y, y, 0.10, treated=treated)[0] / routing
+sharp = report("overrides ignored", *line(n, y))
+routing = line(n, d)[0]
+tau = line(n, y)[0] / routing
 t = tau[:, None]  # the outcome y - tau d jumps by exactly 0; the error of that jump is the ratio's
 _, error = local_fit(at, n, y - t * d, y - 2 * t * dy + t**2 * d, 0.10, treated=treated)
 wald = report("fuzzy: Wald ratio", tau, error / routing)
@@ -604,7 +599,7 @@ print(f"by the model that answered, within 0.10: {by_model.mean():+.3f}; jump in
 users, completed = draw(np.random.default_rng(SEED_STUDY + 40), N_FAILURE, curves["bent"])
 bend = {}
 for degree, h in [(1, 0.03), (1, 0.05), (1, 0.10), (1, 0.15), (1, 0.20), (2, 0.10), (2, 0.20)]:
-    found = local_fit(at, users, completed, completed, h, degree, treated=treated)
+    found = line(users, completed, h, degree)
     name = f"{('line', 'quadratic')[degree - 1]}, bandwidth {h:.2f}"
     bend[degree, h] = *report(name, *found), found[0].std()
 
@@ -620,8 +615,8 @@ for side in (treated & (at > -0.2), ~treated):
     panels[0].plot(at[side] + CUTOFF, 100 * curves["bent"][side], color=COLOR["truth"], lw=5, alpha=0.4)
     for h, style in ((0.05, "-"), (0.20, "--")):
         keep = side & (np.abs(at) < h) & (users[0] > 0)
-        line = np.polyfit(at[keep], completed[0][keep] / users[0][keep], 1, w=np.sqrt(users[0][keep]))
-        panels[0].plot(at[keep] + CUTOFF, 100 * np.polyval(line, at[keep]), color="black", lw=1.8, ls=style)
+        fitted = np.polyfit(at[keep], completed[0][keep] / users[0][keep], 1, w=np.sqrt(users[0][keep]))
+        panels[0].plot(at[keep] + CUTOFF, 100 * np.polyval(fitted, at[keep]), color="black", lw=1.8, ls=style)
 for degree, style in ((1, "o-"), (2, "s--")):
     h, mean, sd = np.array([(h, m, sd) for (k, h), (m, _, sd) in bend.items() if k == degree]).T
     panels[1].errorbar(h + 0.001 * degree, 100 * mean, 196 * sd, fmt=style, color="black", ms=5)
@@ -648,10 +643,10 @@ show(figure, "curvature",
 # %%
 gain = EFFECT - 0.25 * at
 users, completed = draw(np.random.default_rng(SEED_STUDY + 50), N_FAILURE, base + gain * treated)
-local = report("at the line", *local_fit(at, users, completed, completed, 0.10, treated=treated))
+local = report("at the line", *line(users, completed))
 on_premium, on_cheap = (np.average(gain[side], weights=share[side]) for side in (treated, ~treated))
 print(f"true mean effect on queries that get premium {on_premium:.3f}, on the others {on_cheap:.3f}")
-change, error = local_fit(at, users, completed, completed, 0.20, treated=treated, derivative=1)
+change, error = line(users, completed, 0.20, derivative=1)
 slope = report("change of slope, bandwidth 0.20", change, error, target=-0.25)
 slope_power = np.mean(np.abs(change) > 1.96 * error)
 print(f"found different from 0 in {slope_power:.2f} of the datasets")

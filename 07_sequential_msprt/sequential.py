@@ -851,7 +851,6 @@ def queries(columns, *, time_is=None, outcome_offset=0.0, before_offset=0.0, **d
     unit = _unit(design["look"], time_is)
     if design["delay"] is not None and design["now"] is None:
         raise ValueError("now: say up to when outcomes were recorded")
-    columns = {role: own_logs.bracketed(column) for role, column in columns.items()}
     time = columns["time"]
     block = {"arm": _arm_sql(columns["arm"], design), "given": own_logs.given(time),
              "at": own_logs.number(time) if time_is == "number" else own_logs.moment(time),

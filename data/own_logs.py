@@ -158,8 +158,15 @@ def text_literal(text):
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def bracketed(column):
+    """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
+    simple = r'[\w.]+|"[^"]*"|`[^`]*`|\([^()]*\)'  # (a bracket around something without brackets needs no other)
+    return column if column is None or re.fullmatch(simple, str(column).strip()) else f"({column})"
+
+
 def plain(expression):
     """SQL for the text of a value: trimmed, in lower case."""
+    expression = bracketed(expression)
     return f"LOWER(TRIM(CAST({expression} AS STRING)))"
 
 
@@ -172,6 +179,7 @@ def number(expression, kind=None):
     expression: SQL in the reader's columns. kind: its DuckDB type where that is known, which makes the query faster;
     None gives the form that works for every type, in every engine.
     """
+    expression = bracketed(expression)
     if kind in ("FLOAT", "DOUBLE"):
         # A 32-bit 0.7 is 0.699999988 as a double; through its text it is 0.7 again, on the right side of a cutoff.
         value = f"CAST(CAST({expression} AS STRING) AS DOUBLE)" if kind == "FLOAT" else expression
@@ -213,6 +221,7 @@ def yes_no(expression, kind=None, yes=None, no=None):
     """
     if yes is None:
         return number(expression, kind)
+    expression = bracketed(expression)
     ones, zeros = (", ".join(map(text_literal, sorted(_spellings(value)))) for value in (yes, no))
     return _cases(expression, (f"{plain(expression)} IN ({ones})", "1e0"), (f"{plain(expression)} IN ({zeros})", "0e0"),
                   other=_INFINITE, named=_spellings(yes) | _spellings(no))  # fmt: skip
@@ -220,6 +229,7 @@ def yes_no(expression, kind=None, yes=None, no=None):
 
 def text(expression):
     """SQL for a label (a unit, a cluster, a category): trimmed text, NULL where missing; case is kept."""
+    expression = bracketed(expression)
     return _cases(expression, other=f"TRIM(CAST({expression} AS STRING))")
 
 
@@ -229,6 +239,7 @@ def moment(expression, kind=None):
     A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
     kind: as for `number`. `given` tells a missing value from one that is no time.
     """
+    expression = bracketed(expression)
     if kind == "TIMESTAMP WITH TIME ZONE":
         value = f"(({expression}) AT TIME ZONE 'UTC')"
     elif kind is not None and kind.startswith(MOMENTS):
@@ -241,15 +252,11 @@ def moment(expression, kind=None):
 
 def given(expression, kind=None):
     """SQL for 1 where there is a value, of whatever kind, and 0 where it is missing. kind: as for `number`."""
+    expression = bracketed(expression)
     if kind is not None and kind.startswith((*MOMENTS, *NUMBERS)):
         value = expression if kind.startswith(MOMENTS) else number(expression, kind)
         return f"CASE WHEN {value} IS NULL THEN 0 ELSE 1 END"
     return _cases(expression, other="1").replace("THEN NULL", "THEN 0")
-
-
-def bracketed(column):
-    """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
-    return column if column is None or re.fullmatch(r'[\w.]+|"[^"]*"|`[^`]*`', str(column).strip()) else f"({column})"
 
 
 def fill(query, columns, source="logs"):

@@ -83,6 +83,7 @@ LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\](\([^()\s]*(?:\([^()]*\)[^(
 UNSEEN = re.compile(r"\*+|\\(?=[^\w\s])|^>[ ]?|^\|[-:| ]+\|[ ]*$|https?://[^\s)>]+|doi:\S+|<!--.*?-->", re.M | re.S)
 
 
+@functools.lru_cache(8192)  # mutate.py reads the same text a hundred times, one word changed
 def as_read(raw):
     """What a reader sees of a piece of Markdown: a list of (index, "t", "c" or "f", target of a link or None)."""
     kinds, targets, seen = ["t"] * len(raw), [None] * len(raw), [True] * len(raw)
@@ -146,7 +147,8 @@ def read_text(path, source=None):
     source = path.read_text(encoding="utf-8") if source is None else source
     if path.suffix != ".py":
         return document(path, paragraphs((n, 0, line) for n, line in enumerate(source.splitlines(), 1)))
-    parts, cell, prose = alt_texts(source), [], False
+    code = "\n".join("" if line.startswith("# ") else line for line in source.splitlines())
+    parts, cell, prose = list(alt_texts(code)), [], False
     for number, line in enumerate([*source.splitlines(), "# %%"], 1):
         if line.startswith("# %%"):
             parts += paragraphs(cell)
@@ -156,6 +158,7 @@ def read_text(path, source=None):
     return document(path, sorted(parts, key=lambda lines: lines[0][0]))
 
 
+@functools.lru_cache(64)
 def alt_texts(source):
     """Paragraphs of the alt texts in code: show(figure, name, alt), Image(..., alt=...).
 
@@ -662,13 +665,18 @@ def code_beside(folder):
 
 def places_of(fragment, text, any_case=False):
     """Where a fragment stands in a text, as a whole: not inside a longer number or word."""
-    before = (
-        r"(?<![\w])" + (r"(?<![+-])(?<!\d[.,])" if fragment[0].isdigit() else "")
-        if re.match(r"[\w+-]", fragment)
-        else ""
-    )
-    after = r"(?!\w)" + (r"(?![.,]\d)" if fragment[-1].isdigit() else "") if re.search(r"\w$", fragment) else ""
-    return [match.start() for match in re.finditer(before + re.escape(fragment) + after, text, re.I * any_case)]
+    found, first, last = [], fragment[0], fragment[-1]
+    searched, fragment = (text.lower(), fragment.lower()) if any_case else (text, fragment)
+    place = searched.find(fragment)
+    while place >= 0:
+        before, after = text[max(0, place - 2) : place], text[place + len(fragment) : place + len(fragment) + 2]
+        inside = re.match(r"[\w+-]", first) and re.search(r"\w\Z", before)
+        inside = inside or (first.isdigit() and re.search(r"(?:[+-]|\d[.,])\Z", before))
+        inside = inside or (re.match(r"\w", last) and re.match(r"\w", after))
+        if not (inside or (last.isdigit() and re.match(r"[.,]\d", after))):
+            found.append(place)
+        place = searched.find(fragment, place + 1)
+    return found
 
 
 @dataclass

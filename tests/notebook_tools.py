@@ -12,7 +12,7 @@ from pathlib import Path
 
 import run
 
-FIRST_EDITION = {"01", "02", "04", "05", "06", "07"}  # notebooks without claims yet: to shrink to nothing
+FIRST_EDITION = {"02", "04", "05", "06", "07"}  # notebooks without claims yet: to shrink to nothing
 DRIVER = f"""
 import os, runpy, sys
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it
@@ -116,10 +116,14 @@ def drawing(notebook):
 
 def begin_drawing(notebook):
     """Before an execution, which writes its figures: remember the stored ones."""
-    files = notebook.parent.glob("figures/*.png")
-    _before[notebook] = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
-    if mark := _mark(notebook.parent):
-        mark.touch()
+    files = {path.name: path for path in notebook.parent.glob("figures/*.png")}
+    # Another worker may be drawing there at this moment: its copy of the beginning is what is stored.
+    copies = {path.name: path for path in _copies(notebook.parent).glob("*.png")} if _copies(notebook.parent) else files
+    _before[notebook] = {
+        name: (path.stat().st_mtime_ns, copies.get(name, path).read_bytes()) for name, path in files.items()
+    }
+    if _copies(notebook.parent):
+        _mark(notebook.parent).touch()
 
 
 def end_drawing(notebook):
@@ -134,21 +138,25 @@ def end_drawing(notebook):
                 path.unlink()
             else:
                 run.replace(path, content)
-    if mark := _mark(notebook.parent):
-        mark.unlink()
+    if _copies(notebook.parent):
+        _mark(notebook.parent).unlink(missing_ok=True)
+
+
+def _copies(folder):
+    """The figures of a folder as they were when pytest began; None outside of pytest."""
+    return Path(os.environ["STORED_FIGURES"], folder.name) if "STORED_FIGURES" in os.environ else None
 
 
 def _mark(folder):
     """A file that is there while a notebook of this folder is executed by the tests."""
-    place = os.environ.get("STORED_FIGURES")
-    return Path(place, f"{folder.name}.drawing") if place else None
+    return _copies(folder).with_suffix(".drawing")
 
 
 def put_back_interrupted():
     """When the tests end: figures of folders whose execution was interrupted. No other folder is touched."""
     for folder in run.folders():
         if _mark(folder).exists():
-            for png in Path(os.environ["STORED_FIGURES"], folder.name).glob("*.png"):
+            for png in _copies(folder).glob("*.png"):
                 run.replace(folder / "figures" / png.name, png.read_bytes())
 
 

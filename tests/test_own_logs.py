@@ -170,6 +170,16 @@ def test_a_csv_can_be_calculated_with(tmp_path):
         values(path, "running", "code / 2")
 
 
+@pytest.mark.parametrize("sql", [own_logs.number, own_logs.yes_no, own_logs.text, own_logs.given])
+def test_an_expression_stays_together(sql):
+    """`a OR b IS NULL` is not `(a OR b) IS NULL`: what a reader writes stands in brackets wherever it is put."""
+    with duckdb.connect() as warehouse:
+        warehouse.execute("CREATE TABLE logs AS SELECT TRUE AS a, CAST(NULL AS BOOLEAN) AS b")
+        found = [warehouse.execute(f"SELECT {sql(text)} FROM logs").fetchall()
+                 for text in ("a OR b", "(a OR b)", "TRUE")]  # fmt: skip
+    assert found[0] == found[1] == found[2]
+
+
 def test_labels_keep_their_case_and_lose_their_margins():
     frame = pd.DataFrame({"unit": [" Berlin", "Köln ", "NA", None, "7"]})
     found = values(frame, "unit", "unit", "text")

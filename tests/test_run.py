@@ -192,7 +192,7 @@ def test_seconds_are_those_of_the_last_run_or_the_promised_ones(series):
     assert run.expected_seconds(notebook) == 25
     (series / ".results" / "small_demo.pickle").write_bytes(pickle.dumps({"seconds": 3.5}))
     assert run.expected_seconds(notebook) == 3.5
-    assert run.expected_seconds(write(series, "08_small/small_solutions.ipynb", "1")) == 0
+    assert 0 < run.expected_seconds(write(series, "08_small/small_solutions.ipynb", "1")) < 25
 
 
 def test_series_in_a_folder_with_an_awkward_name(series, capsys):
@@ -306,6 +306,11 @@ def test_faults_of_metadata_and_of_nothing():
     assert len(run.faults(book)) == 1
     book.metadata = {"language_info": {"version": "3.11"}}
     assert len(run.faults(book)) == 1
+
+
+def test_long_lines_are_cut_and_empty_ones_left_out():
+    assert run._first_line("\n  \n" + 100 * "a" + "\nb") == 100 * "a"
+    assert run._first_line(101 * "a") == 97 * "a" + "..." and run._first_line(" \n") == ""
 
 
 def test_stored_text_does_not_depend_on_when_it_was_printed():
@@ -714,6 +719,26 @@ def test_write_between_leaves_the_rest(tmp_path):
     page.write_text("a\n<!-- x -->\nold\nlines\n<!-- end of x -->\nb <!-- y -->")
     run.write_between(page, "x", "new")
     assert page.read_text() == "a\n<!-- x -->\nnew\n<!-- end of x -->\nb <!-- y -->"
+
+
+def test_decisions_table_has_the_rows_of_tutorials_and_keeps_the_others(series, monkeypatch):
+    decision = ("decision = [dict(reached='A coin', design='means', check='arms?', blind='leaks', naive=.3, truth=.2),"
+                "dict(reached='A line', design='rdd', check='draw it', blind='rules')]")  # fmt: skip
+    write(series, "08_small/small_demo.ipynb", "# **Run time:** under 5 seconds.", FOUND, decision)
+    write(series, "09_more/more_demo.ipynb", "# **Run time:** under 7 seconds.", FOUND)
+    page = series / "DECISIONS.md"
+    kept = "| **A date** | did | parallel? | waves | [09](09_more/more_demo.ipynb): +1.0 pp (+2.0) |"
+    before = f"old\n{kept}\n| x | [08](08_small/small_demo.ipynb) |"
+    page.write_text(f"a\n<!-- decisions -->\n{before}\n<!-- end of decisions -->\nb")
+    assert run.main(["--write-tables"]) == 0
+    where = "[08](08_small/small_demo.ipynb)"
+    assert page.read_text().splitlines()[4:] == [
+        f"| **A coin** | means | arms? | leaks | {where}: +30.0 pp (+20.0) |",
+        f"| **A line** | rdd | draw it | rules | {where}: +20.0 pp (+10.0) |",
+        kept, "<!-- end of decisions -->", "b"]  # fmt: skip
+    notebook = run.notebooks()[0]
+    with pytest.raises(run.Stop, match=r"08_small/small_demo.ipynb does not hand over `decision\['check'\]`"):
+        run.decisions_table({notebook: {"decision": {"reached": "r", "design": "d", "blind": "b"}}})
 
 
 def test_headline_that_lacks_a_key_is_named(series):
