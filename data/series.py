@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read when a library is loaded
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read when a library is loaded, so before NumPy is
 
 import matplotlib  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
@@ -21,9 +21,6 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from IPython.display import display  # noqa: E402
 from PIL import Image  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402
-
-threadpool_limits(1)  # for what was loaded before: a notebook may import NumPy first
 
 # These five mean the same in every figure of the series, and nothing else does. Text and guides are shades of ink.
 COLOR = {"treated": "#D55E00", "control": "#0072B2", "truth": "#009E73", "naive": "#8C8C8C", "estimate": "#1A1A1A"}
