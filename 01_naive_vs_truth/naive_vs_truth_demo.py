@@ -279,7 +279,7 @@ display(ten.round(3))
 #
 # That there are just these two is an assumption, **SUTVA** (stable unit treatment value assumption, Rubin 1980): what
 # happens to a user depends on their own treatment and nobody else's, and the treatment has only one version. The
-# summarizer and the routing break it, so that they need designs of their own.
+# summarizer and the routing break it, so that they need methods of their own.
 #
 # With $D = 1$ for users who took the treatment, and $E$ for an average over users,
 #

@@ -2,7 +2,6 @@
 
 import sys
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +12,6 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from statsmodels.treatment.treatment_effects import TreatmentEffect
-
-import run
 
 NB = definitions("02_propensity_opt_in/psm_demo.py")
 WORLD = World(opt_in_rate=(0.30, 0.45, 0.55), opt_in_effect=(0.02, 0.10, 0.16), confidence_slope=0.3,
@@ -211,27 +208,6 @@ def aipw_of_rows(logs, target):
     terms = np.where(opt == 1, 1, -e / (1 - e)) * (y - m0)
     estimate = terms.sum() / opt.sum()
     return estimate, np.sqrt(np.sum((terms - opt * estimate) ** 2)) / opt.sum()
-
-
-@pytest.mark.parametrize("target", ["ATE", "ATT"])
-def test_the_warehouse_finds_what_the_rows_say(target):
-    """From the query's rows: cells without an opted-in user, rows in any order, a changed row, 10^8 users."""
-    query = (run.ROOT / "02_propensity_opt_in" / "aggregate.sql").read_text(encoding="utf-8")
-    logs, tables, found = generate(12, 8_000, WORLD), [], []
-    for user in (None, 17):
-        if user is not None:
-            logs.loc[user, "task_completed"] = 1 - logs.loc[user, "task_completed"]
-        with duckdb.connect() as warehouse:
-            warehouse.register("logs", logs)
-            tables.append(warehouse.sql(query).df())
-        assert tables[-1]["users"].sum() == 8_000
-        found.append(NB["estimate_from"](tables[-1].sample(frac=1, random_state=1), target))
-        np.testing.assert_allclose(found[-1], aipw_of_rows(logs, target), rtol=0, atol=1e-10)
-    assert abs(found[0][0] - found[1][0]) > 1e-5
-    assert (tables[0].groupby(["tier", "confidence"])["opted_in"].max() == 0).any()
-    many = tables[1].assign(**{name: tables[1][name] * 12_500 for name in ("users", "completions")})
-    expected = found[1] / np.array([1, np.sqrt(12_500)])
-    np.testing.assert_allclose(NB["estimate_from"](many, target), expected, rtol=0, atol=1e-10)
 
 
 def test_estimators_find_the_oracle_where_the_tutorial_did_not_look():

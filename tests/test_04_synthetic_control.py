@@ -343,47 +343,6 @@ def did_of_rows(frame):
     return ones.mean() - twos.mean(), np.sqrt(variance * 2 / 25)
 
 
-@pytest.mark.parametrize("n_users", [30_000, 6_000])  # the smaller one has empty cells, which have no row
-def test_estimate_from_counts_is_that_from_rows(n_users):
-    frame = generate(12, n_users, WORLD)
-    table = aggregated(frame)
-    assert list(table) == ["workspace", "week", "users", "completions"] and table["users"].sum() == n_users
-    assert (len(table) < 50 * 52) == (n_users == 6_000)
-    got = NB["estimate_from"](table)
-    np.testing.assert_allclose(got, did_of_rows(frame), rtol=0, atol=1e-10)
-    shuffled = table.sample(frac=1, random_state=1).assign(users=lambda t: t["users"] * 10**6)
-    shuffled["completions"] *= 10**6  # a million times the users with the same rates
-    np.testing.assert_allclose(NB["estimate_from"](shuffled), got, rtol=0, atol=1e-12)
-
-    row = frame.index[(frame["workspace_id"] == 3) & (frame["signup_week"] == 25)][0]
-    frame.loc[row, "task_completed"] = 1 - frame.loc[row, "task_completed"]
-    changed = NB["estimate_from"](aggregated(frame))
-    assert np.all(np.abs(np.subtract(changed, got)) > 1e-7)
-    np.testing.assert_allclose(changed, did_of_rows(frame), rtol=0, atol=1e-10)
-
-
-def test_estimate_from_takes_other_workspaces_and_weeks():
-    frame = generate(14, 40_000, World(n_workspaces=12, n_weeks=16, wave_1_workspaces=5, treatment_week=(9, 20)))
-    frame["workspace_id"] = "team " + frame["workspace_id"].astype(str)
-    teams = [f"team {k}" for k in range(12)]
-    got = NB["estimate_from"](aggregated(frame), teams[:5], teams[5:], start=9, weeks=14)
-    means = frame.query("signup_week < 14").pivot_table("task_completed", "signup_week", "workspace_id")
-    change = means.loc[9:].mean() - means.loc[:8].mean()
-    one, two = change[teams[:5]], change[teams[5:]]
-    test = stats.ttest_ind(one, two)
-    expected = one.mean() - two.mean(), (one.mean() - two.mean()) / test.statistic
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10)
-
-
-def test_regression_on_users_is_a_weighted_one_on_the_counts():
-    frame = generate(13, 10_000, WORLD).query("signup_week < 30")
-    cells = aggregated(frame).assign(rate=lambda t: t["completions"] / t["users"])
-    cells["treated_post"] = ((cells["workspace"] < WAVE_1) & (cells["week"] >= START)) * 1
-    rows = smf.ols("task_completed ~ C(workspace_id) + C(signup_week) + treated_post", frame).fit()
-    counts = smf.wls("rate ~ C(workspace) + C(week) + treated_post", cells, weights=cells["users"]).fit()
-    assert abs(rows.params["treated_post"] - counts.params["treated_post"]) < 1e-10
-
-
 # ---- the bootstrap, and the plain loop it replaces
 
 

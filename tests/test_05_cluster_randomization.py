@@ -304,32 +304,3 @@ def aggregate(logs):
     with duckdb.connect() as warehouse:
         warehouse.register("logs", logs)
         return warehouse.sql(QUERY).df()
-
-
-def test_estimate_from_a_warehouse_is_ols_on_the_means_of_users():
-    logs = warehouse_logs()
-    table = aggregate(logs)
-    assert len(table) == 2 * 17 and table["users"].sum() == 6000
-    values = {}
-    for row in logs.itertuples():
-        if row.opt_in_agent_mode == 0:
-            values.setdefault((row.workspace_id, row.treated), []).append(row.minutes)
-    y, on = [np.mean(group) for group in values.values()], [arm for _, arm in values]
-    fit = sm.OLS(y, sm.add_constant(np.array(on) * 1.0)).fit()
-    np.testing.assert_allclose(NB["estimate_from"](table), [fit.params[1], fit.bse[1]], rtol=0, atol=1e-10)
-    missing = pd.concat([logs, logs.head(50).assign(minutes=np.nan)])
-    np.testing.assert_allclose(NB["estimate_from"](aggregate(missing)), NB["estimate_from"](table), rtol=0, atol=1e-10)
-
-
-def test_estimate_from_a_warehouse_follows_the_users_who_count():
-    logs = warehouse_logs()
-    before = NB["estimate_from"](aggregate(logs))
-    for opted_in, counts in ((0, True), (1, False)):
-        changed = logs.copy()
-        changed.loc[changed.index[changed["opt_in_agent_mode"] == opted_in][0], "minutes"] += 1.0
-        after = NB["estimate_from"](aggregate(changed))
-        assert (abs(after[0] - before[0]) > 1e-5) == counts
-    logs.loc[0, "treated"] = 1 - logs.loc[0, "treated"]
-    logs.loc[0, "opt_in_agent_mode"] = 0
-    with pytest.raises(AssertionError, match="both arms"):
-        NB["estimate_from"](aggregate(logs))

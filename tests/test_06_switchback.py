@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from generate_data import World, generate
 from notebook_tools import definitions
 from scipy import stats
 from statsmodels.stats.sandwich_covariance import cov_hac
@@ -280,27 +279,6 @@ def from_rows(logs, on, hours):
     table = np.array(records, float)
     test = sm.OLS(table[:, 0], table[:, 1:]).fit().t_test([0, 1, 1] + [0] * (table.shape[1] - 4))
     return test.effect.item(), test.sd.item()
-
-
-def test_the_counts_give_the_estimate_of_the_rows():
-    """Uneven slots in any order, one of them without users, in a world the tutorial does not use."""
-    rng = np.random.default_rng(16)
-    logs = generate(seed=61, n_users=7_000, world=World(prompt_effect=-0.1, noise_sd=0.1))
-    logs["slot"] = rng.choice(48, size=7_000, p=rng.dirichlet(np.full(48, 5.0)))
-    logs = logs[logs["slot"] != 20]
-    table = from_warehouse(logs)
-    assert len(table) == 47 and table["users"].sum() == len(logs) and (table.dtypes == "int64").all()
-    mixed = rng.permutation(np.repeat([0, 1], 24))
-    for on, hours in ((NB["ON"], False), (mixed, False), (mixed, True)):
-        expected = from_rows(logs, on, hours)
-        np.testing.assert_allclose(NB["estimate_from"](table, on, hours, (0.06, 0.03)), expected, rtol=0, atol=1e-10)
-    before, nothing = NB["estimate_from"](table, mixed, planted=(0.06, 0.03)), NB["estimate_from"](table, mixed)
-    assert abs(before[0] - nothing[0] - 0.09) < 1e-10  # without planting, what the log itself says
-    shuffled = table.sample(frac=1, random_state=1)
-    np.testing.assert_allclose(NB["estimate_from"](shuffled, mixed), nothing, rtol=0, atol=1e-12)
-    logs.iloc[0, logs.columns.get_loc("task_completed")] ^= 1  # one user changes
-    gap = np.subtract(NB["estimate_from"](from_warehouse(logs), mixed), nothing)
-    assert np.all(np.abs(gap) > 1e-7)
 
 
 def test_exercises_have_the_answers_they_state():

@@ -286,30 +286,6 @@ def in_the_warehouse(frame):
         return warehouse.sql(query).df()
 
 
-@pytest.mark.parametrize("dates", [False, True])
-def test_estimate_from_a_warehouse_is_the_regression_on_the_arm(dates):
-    """Arms of unequal size, a world of its own; all days and the first four, days as numbers and as dates."""
-    logs = generate(7, 9_001, World(prompt_effect=-0.12, opt_in_effect=0.3))
-    logs["prompt_variant"] *= logs["user_id"] % 3 > 0  # a third of the users is shared out unevenly
-    logs["day"] = 9 + logs["user_id"] % 11  # with a gap before the first day
-    if dates:
-        logs["day"] = (np.datetime64("2026-02-25") + logs["day"].to_numpy()).astype("datetime64[us]")
-    table = in_the_warehouse(logs)
-    assert len(table) == 22 and table["users"].sum() == 9_001
-    for days in (None, 4):
-        kept = logs[logs["day"].isin(sorted(logs["day"].unique())[:days])]
-        fit = smf.ols("task_completed ~ prompt_variant", kept).fit()
-        expected = fit.params["prompt_variant"], fit.bse["prompt_variant"]
-        np.testing.assert_allclose(NB["estimate_from"](table, days), expected, rtol=0, atol=1e-10)
-
-
-def test_estimate_from_a_warehouse_notices_one_row():
-    logs = generate(8, 4_000, World(prompt_effect=0.2)).assign(day=lambda f: f["user_id"] % 5)
-    before = NB["estimate_from"](in_the_warehouse(logs))
-    logs.loc[17, "task_completed"] = 1 - logs.loc[17, "task_completed"]
-    assert np.abs(np.subtract(NB["estimate_from"](in_the_warehouse(logs)), before)).min() > 1e-8
-
-
 # ---- the simulations, and the plain loops they replace
 
 
