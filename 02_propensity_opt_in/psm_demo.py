@@ -71,7 +71,7 @@ from series import COLOR, FAINT, INK, display, plt, published, show, study_table
 # %% tags=["parameters"]
 DATA = DATASET  # the published logs; another dataset of the generator will do as well
 N_BOOTSTRAP, SEED_BOOTSTRAP = 500, 7  # samples of the bootstrap, and its seed
-N_DATASETS, N_FAILURE = 1000, 400  # fresh datasets of 50,000 users: in section 10, and of each broken world
+N_DATASETS, N_FAILURE = 1000, 400  # fresh datasets of 50,000 users, of section 10 and of broken worlds
 SEED_STUDY = 202
 
 # %%
@@ -107,12 +107,13 @@ display(by_tier.loc[list(TIERS)].round(3))
 share, rate, base = map(np.array, (World.tier_share, World.opt_in_rate, World.base_rate))
 
 
-def endless(rate):  # the dashboard's number with endlessly many users, for opt-in rates (3,) of the tiers
-    return World.opt_in_effect + np.average(base, weights=share * rate) - np.average(base, weights=share * (1 - rate))
+def endless(rate):  # the dashboard's number with endlessly many users, for opt-in rates (3,)
+    on, off = (np.average(base, weights=share * group) for group in (rate, 1 - rate))
+    return World.opt_in_effect + on - off
 
 
-print(f"truth: {effect.mean():.4f} over all users, {effect[opted_in].mean():.4f} over those who opted in")
-print(f"dashboard of an endless log: {endless(rate):+.4f}, {endless(rate) / effect.mean():.1f} times the truth")
+print(f"truth: {effect.mean():.4f} for all users, {effect[opted_in].mean():.4f} for those who opted in")
+print(f"dashboard of an endless log: {endless(rate):+.4f}, {endless(rate) / 0.08:.1f} times the truth")
 
 # %% [markdown]
 # The tempting answer is something nearer to 0.08. More users shrink the noise around 0.207, and the head start is not
@@ -224,9 +225,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 x = pd.get_dummies(logs[["engagement_tier", "query_confidence"]], drop_first=True).astype(float)
-score = LogisticRegression(max_iter=1000).fit(x, opted_in).predict_proba(x)[:, 1].round(12)  # ties stay ties
+score = LogisticRegression(max_iter=1000).fit(x, opted_in).predict_proba(x)[:, 1].round(12)
 auc, ranges = roc_auc_score(opted_in, score), pd.Series(score).groupby(opted_in).agg(["min", "max"])
-print(f"AUC {auc:.3f}; scores:", *ranges.round(3).set_axis(["others", "opted in"]).T.to_dict("list").items())
+print(f"AUC {auc:.3f}; scores:", ranges.round(3).set_axis(["others", "opted in"]).T.to_dict("list"))
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 3.1))
@@ -305,7 +306,7 @@ from sklearn.neighbors import NearestNeighbors
 
 nearest = NearestNeighbors(n_neighbors=1).fit(score[~opted_in, None])
 twin = nearest.kneighbors(score[opted_in, None], return_distance=False)[:, 0]
-arbitrary = done[opted_in].mean() - done[~opted_in].to_numpy()[twin].mean()  # print it! (it is not stored here)
+arbitrary = done[opted_in].mean() - done[~opted_in].to_numpy()[twin].mean()  # print it!
 PLATFORMS = {"macOS": 0.0752, "Linux": 0.0795}  # what these lines find on the published logs
 print("these lines find", ", ".join(f"{value:.4f} on {name}" for name, value in PLATFORMS.items()))
 
@@ -320,8 +321,8 @@ print("these lines find", ", ".join(f"{value:.4f} on {name}" for name, value in 
 pool = done[~opted_in].groupby(score[~opted_in]).agg(["mean", "size"])
 place = pool.index.get_indexer(score[opted_in], method="nearest")
 averaged = done[opted_in].mean() - pool["mean"].to_numpy()[place].mean()
-exact, several = np.mean(pool.index[place] == score[opted_in]), np.mean(pool["size"].to_numpy()[place] > 1)
-print(f"ties averaged: {averaged:+.4f}; a twin with just this score: {exact:.1%}; several twins: {several:.1%}")
+exact, several = (pool.index[place] == score[opted_in]).mean(), (pool["size"].to_numpy()[place] > 1).mean()
+print(f"ties averaged {averaged:+.4f}; a twin with just this score {exact:.1%}; several {several:.1%}")
 
 # %% [markdown]
 # The tool finds the same, with an error. And how far may two honest programs be apart? Break the ties at random, one
@@ -333,7 +334,7 @@ matched, _ = tool.match(score, *arrays)  # score, treated, rows, sums of outcome
 print(f"the tool: {matched.estimate:+.4f}, error {matched.error:.4f}")
 picks = np.random.default_rng(SEED_BOOTSTRAP).random((1000, len(pool))) < pool["mean"].to_numpy()
 ties = done[opted_in].mean() - picks @ np.bincount(place, minlength=len(pool)) / len(place)
-print("random tie-breaks: 95 % from {:.4f} to {:.4f}, SD {:.4f}".format(*np.percentile(ties, [2.5, 97.5]), ties.std()))
+print("random ties: 95 % from {:.4f} to {:.4f},".format(*np.percentile(ties, [2.5, 97.5])), f"SD {ties.std():.4f}")
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 2.5))
@@ -376,7 +377,7 @@ show(figure, "tie_breaks",
 # %%
 tiers = pd.get_dummies(tier)[list(TIERS)].astype(float)
 centred = logs["query_confidence"] - World.confidence_a / (World.confidence_a + World.confidence_b)
-features = tiers.assign(confidence=centred, **{f"confidence in {name}": centred * tiers[name] for name in TIERS})
+features = tiers.assign(confidence=centred, **{f"confidence in {k}": centred * tiers[k] for k in TIERS})
 weights = {"raw": np.ones(len(logs)), "weighted": 1 / np.where(opted_in, score, 1 - score)}
 smds = {name: tool.balance(features.to_numpy(), *arrays[:2], w) for name, w in weights.items()}
 smds = pd.DataFrame(smds, index=features.columns)
@@ -485,7 +486,7 @@ usual = truths["p_opt_in_0"].groupby(tier).mean()[list(TIERS)].to_numpy()[t]  # 
 
 
 def draw(seed, e, p0, p1, datasets=N_FAILURE):
-    """Users n, completions y (datasets, 60), for opt-in e, completion p0 without and p1 with, each (30,)."""
+    """Users n, completions y (datasets, 60), for opt-in e and completion p0 without, p1 with (30,)."""
     rng = np.random.default_rng(seed)
     users = rng.multinomial(50_000, shares, size=datasets)
     on = rng.binomial(users, e)
@@ -504,7 +505,7 @@ def each_estimator(n, y):
 NAMES = ["dashboard", "IPW ATE", "IPW ATT", "overlap weights", "AIPW ATE", "AIPW ATU"]
 n, y = draw(SEED_STUDY, rate[t], usual, usual + EFFECT, N_DATASETS)
 found = np.array([each_estimator(*dataset) for dataset in zip(n, y, strict=True)]).transpose(1, 2, 0)
-study = {name: (e, e - 1.96 * error, e + 1.96 * error) for name, (e, error) in zip(NAMES, found, strict=True)}
+study = {name: (e, e - 1.96 * se, e + 1.96 * se) for name, (e, se) in zip(NAMES, found, strict=True)}
 
 # %% [markdown]
 # The bootstrap gets the same test, on the first two hundred of these datasets. Matching lives on ties of exact scores,
@@ -566,18 +567,17 @@ show(figure, "honest",
 
 # %%
 def constant_score(n, y, truth):
-    """AIPW with one score for all, right outcome models: a row for each of two errors, `right` and `free`."""
+    """AIPW with one score for all and right outcome models, judged by two errors, `free` and `right`."""
     n, y = (v.reshape(-1, 2, 3, 10).sum(axis=3) for v in (n, y))  # (datasets, arms, tiers)
     m, part, e = y / n, n.sum(axis=1) / 50_000, n[:, 1].sum(axis=1, keepdims=True) / 50_000
     estimate = (part * (m[:, 1] - m[:, 0])).sum(axis=1)
-    differ = (part * (m[:, 1] - m[:, 0] - estimate[:, None]) ** 2).sum(axis=1)  # of effects between tiers
+    differ = (part * (m[:, 1] - m[:, 0] - estimate[:, None]) ** 2).sum(axis=1)
     noise = (m * (1 - m) * n / 50_000).transpose(1, 0, 2)
     errors = {"free": differ + (noise[0] / (1 - e) ** 2 + noise[1] / e**2).sum(axis=1),
               "right": differ + (50_000 * part[:, None] ** 2 * m * (1 - m) / n).sum(axis=(1, 2))}  # fmt: skip
     errors = {name: np.sqrt(v / 50_000) for name, v in errors.items()}
-    return pd.DataFrame({name: {"mean": estimate.mean(), "SD": estimate.std(ddof=1), "mean error": error.mean(),
-                                "coverage": np.mean(np.abs(estimate - truth) < 1.96 * error)}
-                         for name, error in errors.items()}).T  # fmt: skip
+    study = {name: (estimate, estimate - 1.96 * v, estimate + 1.96 * v) for name, v in errors.items()}
+    return study_table(study, truth).assign(error=[v.mean() for v in errors.values()])
 
 
 one_score = constant_score(n, y, EFFECT)
@@ -621,7 +621,7 @@ F = np.vstack([F, F])  # features of the balance table, as in section 7
 
 
 def broken(name, seed, e, p0, p1, truth, X=X):
-    """IPW in a world: prints a line; returns n, y, and (N_FAILURE, 10): estimate, error, effective size, SMDs."""
+    """IPW in a broken world: prints a line; n, y, and (datasets, 10): estimate, error, size, SMDs."""
     n, y = draw(seed, e, p0, p1)
     found = []
     for users, completed in zip(n, y, strict=True):
@@ -633,7 +633,7 @@ def broken(name, seed, e, p0, p1, truth, X=X):
     found = np.array(found)
     mean, sd = found[:, 0].mean(), found[:, 0].std(ddof=1)
     held = np.mean(np.abs(found[:, 0] - truth) < 1.96 * found[:, 1])
-    print(f"{name}: {mean:.4f} ± {sd / len(found) ** 0.5:.4f}, SD {sd:.4f}, coverage {held:.2f}, truth {truth:.4f}")
+    print(f"{name}: {mean:.4f} ± {sd / N_FAILURE**0.5:.4f}, SD {sd:.4f}, coverage {held:.2f}, truth {truth:.4f}")
     return n, y, found
 
 # %% [markdown]
@@ -672,7 +672,7 @@ print(f"endless log: {MORE_DONE * shares @ (q1 - q0):+.4f}; largest SMD {np.abs(
 
 # %%
 gains, buried_rate = np.array([0.02, 0.10, 0.10])[t], np.array([0.002, 0.35, 0.65])[t]
-n, y, buried = broken("hardly any overlap", SEED_STUDY + 4, buried_rate, usual, usual + gains, shares @ gains)
+n, y, buried = broken("no overlap", SEED_STUDY + 4, buried_rate, usual, usual + gains, shares @ gains)
 in_treated, light_on = n[:, 30:].sum(axis=1).mean(), n[:, 30:40].sum(axis=1).mean()
 print(f"opted in {in_treated:,.0f}, of them light {light_on:.0f}; effective {buried[:, 2].mean():,.0f}")
 unbalanced = np.mean(np.abs(buried[:, 3:7]).max(axis=1) > 0.1)
@@ -682,7 +682,7 @@ print(f"an SMD beyond 0.1 in {unbalanced:.0%} of the datasets")
 keep = np.tile(t > 0, 2)  # the scores of light users lie below 0.05
 e = tool.scores(X, tool.fit_propensity(X, arm, n))[:, keep]
 trimmed = tool.weighted_effect(e, arm[keep], n[:, keep], y[:, keep], "ATE").mean()
-print(f"scores from 0.05 to 0.95 only: {trimmed:.3f}, without {1 - n[:, keep].sum() / n.sum():.0%} of the users")
+print(f"trimmed to 0.05 to 0.95: {trimmed:.3f}, without {1 - n[:, keep].sum() / n.sum():.0%} of the users")
 one_score_buried = constant_score(n, y, shares @ gains)
 display(one_score_buried.round(4))
 
@@ -707,7 +707,7 @@ p0, p1 = ((usual + slope_done * c + EFFECT * k).clip(*World.p_limits) for k in (
 world = SEED_STUDY + 5, e, p0, p1, shares @ (p1 - p0)
 *_, curved = broken("one slope for all", *world)
 smd = curved[:, 3:].mean(axis=0)
-print(f"mean SMDs: tiers and confidence up to {np.abs(smd[:4]).max():.3f}; within the tiers", smd[4:].round(2))
+print(f"SMDs: tiers and confidence up to {np.abs(smd[:4]).max():.3f}; within the tiers", smd[4:].round(2))
 X_slopes = np.column_stack([X, X[:, 1:2] * X[:, 2:]])
 *_, with_slopes = broken("a slope for each tier", *world, X=X_slopes)
 
@@ -734,11 +734,12 @@ y = rng.binomial(n, usual[::10] + OWN * own + SHARED * colleagues)
 m = y.sum(axis=2) / n.sum(axis=2)
 by_tiers = (n.sum(axis=(1, 2)) / 50_000 * (m[:, 1] - m[:, 0])).sum(axis=1)
 error = by_tiers.std(ddof=1) / N_FAILURE**0.5
-print(f"weighted by tier {by_tiers.mean():.4f} ± {error:.4f}; truth: own {OWN}, for everybody {OWN + SHARED}")
+print(f"weighted by tier {by_tiers.mean():.4f} ± {error:.4f}; truth: own {OWN}, everybody {OWN + SHARED}")
 Z = [own, colleagues, *(np.broadcast_to(np.eye(3)[k], n.shape) for k in range(3))]
 Z = np.stack(Z, axis=-1).reshape(N_FAILURE, -1, 5)
-ZW = (Z * n.reshape(N_FAILURE, -1, 1)).transpose(0, 2, 1)
-exposure = np.linalg.solve(ZW @ Z, Z.transpose(0, 2, 1) @ y.reshape(N_FAILURE, -1, 1))[:, :2, 0].mean(axis=0)
+n, y = n.reshape(N_FAILURE, -1, 1), y.reshape(N_FAILURE, -1, 1)
+ZN, Zy = (Z * n).transpose(0, 2, 1), Z.transpose(0, 2, 1) @ y
+exposure = np.linalg.solve(ZN @ Z, Zy)[:, :2, 0].mean(axis=0)
 print("regression on own choice, share of colleagues, tier: {:.3f} and {:.3f}".format(*exposure))
 
 # %% [markdown]
@@ -767,7 +768,7 @@ columns = {"outcome": "task_completed", "treated": "opt_in_agent_mode", "user": 
 result = tool.analyse(load_logs(DATA), columns)
 print(result.report())
 worth = result.overlap().set_index("arm")["effective"]
-print(f"problems found: {len(result.problems)}; those who opted in are worth {worth['treated']:,.0f} users")
+print(f"{len(result.problems)} problems; those who opted in are worth {worth['treated']:,.0f} users")
 
 # %% [markdown]
 # No problem found means: overlap, balance and effective size are in order. It does not mean that nothing is hidden. The
@@ -791,7 +792,7 @@ print(f"largest minus smallest {spread:.3f}; as far apart by luck alone: {np.mea
 
 # %%
 rollout = result.rollout()
-print(f"on those without agent mode {rollout['effect']:.4f}, which are {rollout['share']:.1%} of the users")
+print("on those without agent mode {effect:.4f}, which are {share:.1%} of the users".format(**rollout))
 print("gain of the whole product {gain:.4f}, 95 % [{lo:.4f}, {hi:.4f}]".format(**rollout))
 benchmark = result.benchmark().set_index("covariate").drop(columns=["lo", "hi"])
 display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchmark.round(3))
@@ -801,17 +802,16 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 # 7.3. The E-value and its like price the assumption that cannot be tested. Each is a worst case: a trait of that strength
 # *could* explain the effect away; another of the same strength may do nothing.
 #
-# - **E-value** (VanderWeele and Ding 2017): 1.56. With agent mode all users would complete 1.16 times as often as without
+# - **E-value** (VanderWeele and Ding 2017): 1.56. With agent mode all users would complete 1.15 times as often as without
 #   it. A trait that raises both opting in and completing by a risk ratio of 1.56 could make that out of nothing.
 # - **Robustness value** (Cinelli and Hazlett 2020): it would have to explain 6.7 % of what is left of both.
 # - **Rosenbaum's $\Gamma$**: it would have to change the odds of opting in by a factor of 1.42, before a one-sided test
 #   of "no effect" could be chance.
 #
-# **Is 6.7 % much?** Compare with a covariate that you know. It is tempting to set it beside what tier explains of both,
-# 18.1 % and 6.7 %: "about as much as tier". Cinelli and Hazlett warn of that, because opting in stands in the regression
+# **Is 6.7 % much?** Compare with a covariate that you know. It is tempting to set it beside what tier itself explains,
+# which looks like "about as strong as tier". Cinelli and Hazlett warn of that, because opting in stands in the regression
 # as well, and give a formal benchmark, the second table. A hidden trait as strong as tier would turn 8.5 points into
-# −12.7. One **0.43 times as strong as tier** could explain all of it, and one 0.38 times as strong makes the interval
-# reach zero. *Less than half of tier* would do.
+# −12.7. One **0.43 times as strong** could explain all of it, and 0.38 times makes the interval reach zero.
 
 # %% [markdown]
 # Is there such a trait? That is a question about the product and not about the data. Curiosity, say, or a manager who
@@ -868,10 +868,10 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 
 # %% [markdown]
 # 3. **Design something new** (25 minutes). Stay with the curious of Failure 1, and randomize an *encouragement*: a coin
-#    shows half of the users a hint that adds 0.15 to their probability of opting in. The hint can only work through
-#    opting in, so divide its effect on completing by its effect on opting in (the Wald estimator). You are right if its
+#    shows half of the users a hint that adds 0.15 to their probability of opting in. It works through opting in only, so
+#    divide its effect on completing by its effect on opting in (the Wald estimator). You are right if its
 #    mean over 500 datasets lies between 0.07 and 0.09 while IPW gives more than 0.095, and its SD is five to seven times
-#    that of IPW: freedom from bias has its price.
+#    that of IPW.
 
 # %%
 
@@ -932,7 +932,7 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 unpenalised = tool.scores(z, tool.fit_propensity(z, *arrays[:2]))
 converged = [tool.weighted_effect(unpenalised, *arrays[:3], target) for target in ("ATE", "ATT")]
 strong = LogisticRegression(C=1e-7).fit(x, opted_in).predict_proba(x)[:, 1]
-print("converged, no penalty: {:.4f}, {:.4f}; C = 1e-7: all scores near {:.3f}".format(*converged, strong.mean()))
+print("converged, no penalty: {:.4f}, {:.4f};".format(*converged), f"C = 1e-7: all scores {strong.mean():.3f}")
 intervals["match"] = averaged - 1.96 * matched.error, averaged + 1.96 * matched.error
 computed = {"naive_effect": naive, "naive_overshoot_ratio": naive / World.opt_in_effect, "att_match": averaged,
             "propensity_auc": auc, "ate_ipw": by_weight["ATE"],
