@@ -48,7 +48,7 @@ from scipy import special, stats
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 TARGETS = ("ATE", "ATT", "ATU", "overlap")
@@ -1739,7 +1739,7 @@ class Adjustment(Result):
             ratio, lo, hi = (
                 math.exp(float(np.clip(0.91 * v / sd, -300, 300))) for v in (self.estimate, self.lo, self.hi)
             )
-            how = f"risk ratio approximated by exp(0.91 x effect / SD), SD {sd:.3g} within the arms"
+            how = f"risk ratio approximated by exp(0.91 x effect / SD), SD {short(sd)} within the arms"
         if not np.isfinite(ratio):
             return np.nan, np.nan, "needs positive means"
         nearer = lo if lo > 1 else hi if hi < 1 else 1.0
@@ -1754,14 +1754,14 @@ class Adjustment(Result):
             if flip:
                 y0, y1 = n0 - y0, n1 - y1
             gamma = gamma_strata(np.rint(n0), np.rint(n1), np.rint(y0), np.rint(y1), alpha=(1 - self.level) / 2)
-            return gamma, f"{stratum.max() + 1} strata of the score, worst case, one-sided p {(1 - self.level) / 2:.3g}"
+            return gamma, f"{stratum.max() + 1} strata of the score, worst case, one-sided p {short((1 - self.level) / 2)}"
         differences = self._pairs()
         if differences is None:
             return np.nan, "needs pairs, and outcomes of rows with the same covariates are known as sums only"
         gamma = gamma_pairs(-differences if flip else differences, alpha=(1 - self.level) / 2)
         return (
             gamma,
-            f"{len(differences):,} pairs matched on the score, worst case, one-sided p {(1 - self.level) / 2:.3g}",
+            f"{len(differences):,} pairs matched on the score, worst case, one-sided p {short((1 - self.level) / 2)}",
         )
 
     def _strata(self):
@@ -1867,14 +1867,14 @@ class Adjustment(Result):
         outcome = self.columns["outcome"]
         whom = {"ATE": "Over all rows", "ATT": "For those who are treated", "ATU": "For those who are not treated",
                 "overlap": "For rows that might have been treated or not"}[self.design["target"]]  # fmt: skip
-        interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
+        interval = f"{100 * self.level:g} % interval {short(self.lo)} to {short(self.hi)}"
         if self.lo > 0 or self.hi < 0:
-            does = f"{'raises' if self.estimate > 0 else 'lowers'} {outcome} by {abs(self.estimate):.3g} ({interval})"
+            does = f"{'raises' if self.estimate > 0 else 'lowers'} {outcome} by {short(abs(self.estimate))} ({interval})"
         else:
-            does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g}, {interval})"
+            does = f"has no clear effect on {outcome} (estimate {short(self.estimate)}, {interval})"
         naive, *_ = _naive(self.kinds, 0.0)
         return (
-            f"{whom}, the treatment {does}; the plain difference of the two groups, {naive:.3g}, mixes it with who is "
+            f"{whom}, the treatment {does}; the plain difference of the two groups, {short(naive)}, mixes it with who is "
             f"treated. It rests on {self.n['treated']:,} treated and {self.n['control']:,} untreated rows, and holds "
             f"if nothing that was left out drives both treatment and outcome and if nobody is affected by the "
             f"treatment of others, which no query can see{self._price()}. {self.warnings()}"

@@ -26,6 +26,7 @@ import sys
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 
+from own_logs import short
 from propensity import UnfitLog, analyse, queries
 from series import display, folder, show
 
@@ -168,8 +169,8 @@ if GROUPS:
 
 # %%
 for row in result.sensitivity().itertuples():
-    whole = "" if row.measure.startswith("Rosenbaum") else f"estimate {row.estimate:.3g}, "
-    print(f"{row.measure}: {whole}limit {row.limit:.3g}\n    {row.how}")
+    whole = "" if row.measure.startswith("Rosenbaum") else f"estimate {short(row.estimate)}, "
+    print(f"{row.measure}: {whole}limit {short(row.limit)}\n    {row.how}")
 
 # %% [markdown]
 # The prices mean more beside something you know. The next table asks what a hidden trait *as strong as a recorded one*

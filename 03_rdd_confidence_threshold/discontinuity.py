@@ -38,7 +38,7 @@ from scipy.special import ndtr, ndtri
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 SIDES = ("above", "below")
@@ -126,16 +126,16 @@ class _Side:
         low, high = np.arange(m), np.arange(m)
         while True:
             count = before[high + 1] - before[low]
-            short = (count - 1 < min(neighbours, before[-1] - 1)).nonzero()[0]
-            if not len(short):
+            lacking = (count - 1 < min(neighbours, before[-1] - 1)).nonzero()[0]
+            if not len(lacking):
                 break
-            lo, hi = low[short], high[short]
-            left = np.where(lo > 0, self.x[short] - self.x[np.maximum(lo - 1, 0)], np.inf)
-            right = np.where(hi < m - 1, self.x[np.minimum(hi + 1, m - 1)] - self.x[short], np.inf)
+            lo, hi = low[lacking], high[lacking]
+            left = np.where(lo > 0, self.x[lacking] - self.x[np.maximum(lo - 1, 0)], np.inf)
+            right = np.where(hi < m - 1, self.x[np.minimum(hi + 1, m - 1)] - self.x[lacking], np.inf)
             larger = np.where(np.isfinite(left) & np.isfinite(right), np.maximum(left, right), 0.0)
             tie = np.sqrt(np.finfo(float).eps) * larger
-            low[short] -= (left <= right + tie) & (lo > 0)
-            high[short] += (right <= left + tie) & (hi < m - 1)
+            low[lacking] -= (left <= right + tie) & (lo > 0)
+            high[lacking] += (right <= left + tie) & (hi < m - 1)
         J = (count - 1)[:, None, None]
         sums = np.concatenate([np.zeros((1, self.S.shape[1])), np.cumsum(self.S, axis=0)])
         mean = (sums[high + 1] - sums[low]) / count[:, None]
@@ -714,7 +714,7 @@ FEW_ROWS, FEW_VALUES = 20, 10
 def _findings(cells, near, fit, design, outcome, covariates):
     """Rows for the table of problems, from the cells near the cutoff."""
     found, cutoff = [], design["cutoff"]
-    window = f"within {fit.h:.3g} of the cutoff"
+    window = f"within {short(fit.h)} of the cutoff"
     for side, name in ((cells["treated"], design["treated_side"]), (~cells["treated"], _other(design))):
         rows, values = cells.loc[near & side, "n"].sum(), int((cells.loc[near & side, "n"] > 0).sum())
         if rows < FEW_ROWS:
@@ -803,7 +803,7 @@ def _covariates(cells, outcome, covariates):
             continue
         fit = _covariate_fit(cells, outcome, k)
         if fit is not None and fit.p * len(covariates) < 0.01:
-            found.append(say(f"covariate {name} jumps by {fit.estimate:.3g} (p = {fit.p:.1g})", place="at the cutoff",
+            found.append(say(f"covariate {name} jumps by {short(fit.estimate)} (p = {fit.p:.1g})", place="at the cutoff",
                              severity=WARNING, what_to_do="Those just below and just above are not alike: something "
                              "else changes there, or somebody chooses the side."))  # fmt: skip
     return found
@@ -956,13 +956,13 @@ class Discontinuity(Result):
         """Two sentences for a stakeholder, what could break them, and the warnings."""
         running, outcome, c = self.columns["running"], self.columns["outcome"], self.design["cutoff"]
         direction = "raises" if self.estimate > 0 else "lowers"
-        interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
+        interval = f"{100 * self.level:g} % interval {short(self.lo)} to {short(self.hi)}"
         if self.lo > 0 or self.hi < 0:
-            does = f"{direction} {outcome} by {abs(self.estimate):.3g} ({interval})"
+            does = f"{direction} {outcome} by {short(abs(self.estimate))} ({interval})"
         else:
-            does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g}, {interval})"
+            does = f"has no clear effect on {outcome} (estimate {short(self.estimate)}, {interval})"
         whom = " for those whose treatment the rule decides" if self.design["fuzzy"] else ""
         return (f"Where {running} is at {c:g}, the treatment {does}{whom}; of rows far from {c:g} this says nothing. "
-                f"It rests on {self.n['near']:,} rows within {self.fit.h:.3g} of {c:g}, and holds if nothing else "
+                f"It rests on {self.n['near']:,} rows within {short(self.fit.h)} of {c:g}, and holds if nothing else "
                 f"changes there and nobody can choose the side, which no query can see. "
                 f"{self.warnings()}").strip()  # fmt: skip

@@ -54,7 +54,7 @@ from scipy import optimize, sparse, special, stats
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 METHODS = ("did", "sc", "shifted", "sdid")
@@ -1497,8 +1497,8 @@ def _fit_findings(panel, design, result):
                                       result.blends.donors)  # fmt: skip
         low, high = weights_left_open(y, D, first, fit)
         if high - low > 1e-6 * max(abs(fit.estimate), np.abs(fit.gaps).max(), 1e-300):
-            found.append(say(f"the periods before leave the weights open: weights that fit as well give {low:.3g} to "
-                             f"{high:.3g}", place=f"launch at {panel.labels[g]}", severity=WARNING,
+            found.append(say(f"the periods before leave the weights open: weights that fit as well give {short(low)} to "
+                             f"{short(high)}", place=f"launch at {panel.labels[g]}", severity=WARNING,
                              what_to_do="More donors than periods: take method='sdid' or 'did', or more periods."))  # fmt: skip
     return found
 
@@ -2003,14 +2003,14 @@ class Effect(Result):
         some = "the treated unit" if n1 == 1 else f"the {n1:,} treated units"
         after = self.n["periods_after"]
         if self.lo == self.lo:
-            does = (f"{'raised' if self.estimate > 0 else 'lowered'} {outcome} in {some} by {abs(self.estimate):.3g}"
+            does = (f"{'raised' if self.estimate > 0 else 'lowered'} {outcome} in {some} by {short(abs(self.estimate))}"
                     if self.lo > 0 or self.hi < 0 else f"had no clear effect on {outcome} in {some}")  # fmt: skip
-            first = (f"The treatment {does} (estimate {self.estimate:.3g}, {percent} interval {self.lo:.3g} to "
-                     f"{self.hi:.3g}; {_plural(after, 'period')} after the launch, compared with "
+            first = (f"The treatment {does} (estimate {short(self.estimate)}, {percent} interval {short(self.lo)} to "
+                     f"{short(self.hi)}; {_plural(after, 'period')} after the launch, compared with "
                      f"{_plural(n0, 'untreated unit')}).")  # fmt: skip
         else:
             why = "; ".join(self.found.why)
-            first = (f"The estimate of the effect on {outcome} in {some} is {self.estimate:.3g}; no interval is to be had, "
+            first = (f"The estimate of the effect on {outcome} in {some} is {short(self.estimate)}; no interval is to be had, "
                      f"so that chance cannot be excluded ({why}).")  # fmt: skip
         units = self.intervals.iloc[0]
         other = ""
@@ -2020,7 +2020,7 @@ class Effect(Result):
         if self.lo == self.lo and self.design["interval"] == "shared" and (
             self.hi - self.lo > 1.05 * (units["hi"] - units["lo"])):  # fmt: skip
             other = (f" If units have noise of their own only, and nothing strikes the treated as a group, it is "
-                     f"{units['lo']:.3g} to {units['hi']:.3g}.")  # fmt: skip
+                     f"{short(units['lo'])} to {short(units['hi'])}.")  # fmt: skip
         elif self.lo == self.lo and self.found.blends is None and not self.found.half_shared >= self.found.half_units:
             other = " It counts units alone: what strikes the treated as a group would make it wider."
         elif self.lo == self.lo and self.design["interval"] == "units":

@@ -26,13 +26,14 @@ import sys
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 
+from own_logs import short
 from series import display, folder, pd, show
 from synthetic_control import UnfitLog, analyse, queries
 
 
-def short(table):
+def rounded(table):
     """The table with three digits that count."""
-    return table.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value)
+    return table.map(lambda value: short(value) if isinstance(value, float) else value)
 
 
 # %% [markdown]
@@ -41,7 +42,9 @@ def short(table):
 # `LOGS` is a path or a glob (CSV or Parquet), a DataFrame, or a DuckDB relation, with one row for each user, or one for
 # each unit and period. `COLUMNS` says which column plays which role; an SQL expression such as
 # `"DATE_TRUNC('week', signed_up)"` will do as well. `first_treated` is the first treated period of a unit, the same in
-# all of its rows, and empty where the unit is never treated. Name `user` if your log has it, and `treated` (0 or 1) if
+# all of its rows, and empty where the unit is never treated.
+#
+# Name `user` if your log has it, and `treated` (0 or 1) if
 # it says for each row whether it was.
 #
 # With several treated units, start with the method `"did"`. A single one is where the others earn their keep.
@@ -83,7 +86,7 @@ display(result.problems[["problem", "place", "rows", "severity"]])
 n = result.n
 print(f"{n['units_treated']} treated units, {n['units_control']} controls")
 print(f"{n['periods']} periods, {n['periods_after']} of them after the launch")
-print(f"estimate {result.estimate:.5g}, 95 % interval [{result.lo:.3g}, {result.hi:.3g}]")
+print(f"estimate {result.estimate:.5g}, 95 % interval [{short(result.lo)}, {short(result.hi)}]")
 print(result.method)
 
 # %% [markdown]
@@ -99,7 +102,7 @@ print(result.method)
 # %%
 show(result.figure(), "practice",
      f"{COLUMNS['outcome']} of the treated units by {COLUMNS['period']} against their comparison; the "
-     f"difference is near zero before the launch and averages {result.estimate:.3g} after.")  # fmt: skip
+     f"difference is near zero before the launch and averages {short(result.estimate)} after.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. Left: the treated series and its blend of donors; a constant distance between them is allowed. Right: the
@@ -121,7 +124,7 @@ for method in ("did", "sc", "shifted", "sdid"):
         print(f"{method}: {reason}")
 table = pd.DataFrame({m: (r.estimate, r.lo, r.hi) for m, r in others.items()}).T
 table.columns = ["estimate", "lo", "hi"]
-display(short(table))
+display(rounded(table))
 
 # %% [markdown]
 # They run from −11 to −27 packs. The published values are −27.349, −19.62, −11.105 and −15.604 in this order. The plain
@@ -132,9 +135,9 @@ display(short(table))
 
 # %%
 left_out = result.leave_one_out()["estimate"]
-print(f"without one unit at a time: {left_out.min():.3g} to {left_out.max():.3g}")
+print(f"without one unit at a time: {short(left_out.min())} to {short(left_out.max())}")
 if DESIGN.get("method", "did") != "did":
-    display(short(result.donors().head(6)))
+    display(rounded(result.donors().head(6)))
 
 # %% [markdown]
 # It cannot see an error that all controls share.
@@ -146,7 +149,7 @@ if DESIGN.get("method", "did") != "did":
 # intervals, a drift as large as the effect goes unnoticed.
 
 # %%
-display(short(result.placebo_dates()))
+display(rounded(result.placebo_dates()))
 
 # %% [markdown]
 # **Placebo units.** Pretend that controls were treated. Nothing happened to them, so this is what the method finds where
@@ -157,7 +160,7 @@ display(short(result.placebo_dates()))
 try:
     placebo = result.placebo_units()
     larger = int((placebo["estimate"].abs() >= abs(result.estimate)).sum())
-    print(f"{len(placebo)} placebos: SD {placebo['estimate'].std():.3g}")
+    print(f"{len(placebo)} placebos: SD {short(placebo['estimate'].std())}")
     print(f"at least as large as the estimate: {larger}")
     rank = result.permutation()
     print(f"p = {rank['p']:.3f}; the smallest that could be had is {rank['smallest']:.3f}")
@@ -189,7 +192,7 @@ print(f"drifts that the past leaves open would add {trends['bias_lo']:+.3g} to {
 for kind in ("slope", "bend"):
     try:
         print(kind)
-        display(short(others["did"].bounds(kind)))
+        display(rounded(others["did"].bounds(kind)))
     except ValueError as reason:
         print(reason)
 
@@ -203,10 +206,10 @@ for kind in ("slope", "bend"):
 
 # %%
 smallest = result.detectable()
-print(f"smallest effect found with power 0.80: {smallest:.3g}")
+print(f"smallest effect found with power 0.80: {short(smallest)}")
 found = "would be found" if smallest < SMALLEST_EFFECT_THAT_MATTERS else "may go unnoticed"
 print(f"an effect of {SMALLEST_EFFECT_THAT_MATTERS:g}, which matters, {found}")
-display(short(result.intervals))
+display(rounded(result.intervals))
 
 # %% [markdown]
 # The row `units` supposes that each unit has noise of its own; the row `shared` allows for shocks that the treated

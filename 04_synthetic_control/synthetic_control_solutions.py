@@ -9,164 +9,156 @@
 # %% [markdown]
 # # 04 · Solutions
 #
-# The three exercises at the end of [synthetic_control_demo.ipynb](synthetic_control_demo.ipynb). Each section states
-# the task and the answer that counts as right, computes it, and then says what a decision maker should take from it.
-# Write your own number down before you look; the comparison is where the learning happens.
+# The quiz and the exercises at the end of [synthetic_control_demo](synthetic_control_demo.ipynb). Commit to a guess
+# before you read on: the comparison with your own number is where the learning happens.
 #
-# The functions are those of the tutorial. `definitions` loads them, and its constants, from the tutorial's script
-# without running the rest of it; in the tutorial itself you have them already. All data here are fresh panels:
-# `fresh(number, n)` draws `n` of them, 30 weeks × 50 workspaces, wave 1 first, and the number (with the tutorial's
-# seed, 404) fixes the draws.
+# ## The quiz
+#
+# 1. **No.** The tempting answer is yes, since the gap before is what the mixture could not reach. But the weights were
+#    chosen to make *that* gap small: donors whose noise happened to imitate the distance got the weight, and their luck
+#    ends with the launch. So the gap before is smaller than the distance, and the difference still holds a part of it.
+#    Subtract means first and choose the weights after (an intercept), or take difference-in-differences.
+# 2. **Whether all donors miss in the same way.** Leave-one-out finds one donor that misleads. The placebos ask whether
+#    the gap is unusual, and not why: a level, a trend or a leak is no effect and can be unusual, too. The tempting
+#    answer is "nothing": two passed checks feel like two confirmations.
+# 3. **By little.** The tempting answer is to divide by $\sqrt{8}$, as for the noise of the workspaces. The shock of a
+#    wave is the same for all its workspaces, so its part of the interval stays. There are still two waves.
+#
+# ## 1. Change a constant
+#
+# *Wave 1 completes 8 points more than wave 2. Predict the averages of synthetic control and of DiD over 200 tables.
+# Right: within 0.004 of 0.13 and of 0.05.*
+#
+# The gap estimates effect plus offset, $\tau+\alpha$, whatever the weights: 0.13. A difference-in-differences compares
+# changes, and a constant offset is in no change.
 
 # %%
 import sys
-from pathlib import Path
 
-here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
-ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
-if ROOT is None:
-    raise FileNotFoundError("Start Jupyter inside the folder of the series, where data/ is.")
-sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 
-# %%
 import numpy as np
+import synthetic_control as tool
+from generate_data import World, find_seed, load_logs, oracle
+from scipy import signal
 
-from run import definitions
+logs = load_logs()
+chance = oracle(find_seed(logs), len(logs))["p_rollout_0"]
+START, WEEKS = World.treatment_week
+BASE = chance[(logs["wave"] == 2) & (logs["signup_week"] < WEEKS)].mean()
+WAVE_1, AFTER = np.arange(50) < 25, np.arange(WEEKS)[:, None] >= START
 
-tutorial = definitions(ROOT / "04_synthetic_control" / "synthetic_control_demo.py")
-names = ("fresh", "sc", "demeaned_sc", "did", "did_interval", "event_study")
-fresh, sc, demeaned_sc, did, did_interval, event_study = map(tutorial.get, names)
+
+# %% [markdown]
+# `fresh` and `estimate` as in the tutorial, so that the same numbers of experiments give the same tables:
 
 
 # %%
+def fresh(number, n, offset=World.wave_offset, effect=World.rollout_effect, extra=0.0):
+    rng = np.random.default_rng([404, number])
+    season = signal.lfilter([1], [1, -World.shock_ar], rng.normal(0, World.shock_sd, (n, WEEKS)))
+    p = BASE + season[:, :, None] + (offset + effect * AFTER) * WAVE_1 + extra
+    size = rng.poisson(50_000 / (World.n_weeks * World.n_workspaces), p.shape)
+    return rng.binomial(size, p) / size
+
+
+def estimate(rates, start=START):
+    return tool.blend(rates[:, :25].mean(axis=1), rates[:, 25:], start).estimate
+
+
 def mean_of(name, estimates):
-    """Print the mean of the estimates, one per panel, with its Monte Carlo error; return it."""
-    error = np.std(estimates, ddof=1) / np.sqrt(len(estimates))
-    print(f"{name:<34} {np.mean(estimates):+.4f} ({error:.4f})")
+    """Print the mean of the estimates, one for each table, with its Monte Carlo error; return it."""
+    print(f"{name:<34} {np.mean(estimates):+.4f} ± {np.std(estimates, ddof=1) / np.sqrt(len(estimates)):.4f}")
     return np.mean(estimates)
 
 
-# %% [markdown]
-# ## 1. Change a constant
-#
-# *Wave 1 completes 8 points more than wave 2 instead of 4. Predict the averages of `sc` and of `did` over 200 panels.
-# Right: within 0.004 of 0.13 and of 0.05.*
-#
-# Section 6 of the tutorial has the prediction: the gap estimates effect plus offset, $\tau+\alpha$, whatever the
-# weights. With an offset of 0.08 that is 0.13. A difference-in-differences compares changes, and a constant offset is
-# in no change.
-
 # %%
-panels = fresh(100, 200, offset=0.08)
-print("mean over 200 panels (Monte Carlo error), experiments 100 and 103")
-synthetic = mean_of("synthetic control, offset 0.08", [sc(panel) for panel in panels])
-differences = mean_of("DiD, offset 0.08", did(panels))
-assert abs(synthetic - 0.13) < 0.004 and abs(differences - 0.05) < 0.004
-worse_first = fresh(103, 200, offset=-0.05)
-below = mean_of("synthetic control, offset -0.05", [sc(panel) for panel in worse_first])
-assert abs(below) < 0.006
+tables = fresh(100, 200, offset=0.08)
+synthetic = mean_of("synthetic control, offset 0.08", [estimate(one) for one in tables])
+differences = mean_of("DiD, offset 0.08", tool.did(tables, WAVE_1, START))
+below = mean_of("synthetic control, offset -0.05", [estimate(one) for one in fresh(103, 200, offset=-0.05)])
+assert abs(synthetic - 0.13) < 0.004 and abs(differences - 0.05) < 0.004 and abs(below) < 0.006
 
 # %% [markdown]
-# Twice the offset, twice the bias. The last line is the same algebra in the other direction: if the first wave had been
-# 5 points *below* the others, say the workspaces that complained most, an upgrade worth 5 points would have looked
-# worth nothing, and somebody would have rolled it back. The sign of the mistake depends on who goes first, which is why
-# the mean gap before the launch belongs beside every synthetic-control estimate.
-
-# %% [markdown]
+# *What would a first wave that sits 5 points below have told you?* That the upgrade is worth nothing: the last line is
+# the same algebra in the other direction, 5 minus 5. Somebody would have rolled a good model back. The sign of the
+# mistake depends on who goes first, which is why the mean gap before the launch belongs beside every estimate by
+# synthetic control.
+#
 # ## 2. Break an assumption
 #
-# *A second launch adds 0.06 in wave 1, and only there, in weeks 25–29. Right: `did` and `demeaned_sc` average between
-# 0.075 and 0.085; the placebo in time excludes zero in under 10 % of 200 panels; the event study rises by 0.055 to
-# 0.065 from weeks 20–24 to weeks 25–29.*
+# *A second launch adds 0.06 in wave 1 alone, in weeks 25 to 29. Right: DiD averages between 0.075 and 0.085, its placebo
+# in week 10 excludes zero in under 0.10 of the tables, and the event study rises by 0.055 to 0.065.*
 #
-# The second launch fills five of the ten weeks after the upgrade, so it adds half of 0.06 to the average over them.
+# The second launch fills five of the ten weeks after the upgrade, so it adds half of 0.06 to their average.
 
 # %%
-second = np.zeros((30, 50))
+second = np.zeros((WEEKS, 50))
 second[25:, :25] = 0.06
-panels = fresh(102, 200, extra=second)
-print("mean over 200 panels (Monte Carlo error), experiment 102")
-for name, estimates in (("DiD", did(panels)), ("demeaned", [demeaned_sc(panel) for panel in panels])):
-    assert 0.075 < mean_of(name, estimates) < 0.085
-
-_, _, low, high = did_interval(panels[:, :20], 10)
-print(f"placebo in time excludes zero in {np.mean((low > 0) | (high < 0)):.1%}")
-assert np.mean((low > 0) | (high < 0)) < 0.10
+tables = fresh(102, 200, offset=0.0, extra=second)
+both = mean_of("DiD", tool.did(tables, WAVE_1, START))
+lo, hi = tool.did_interval(tables[:, :START], WAVE_1, START // 2)[2:4]
+alarm = np.mean((lo > 0) | (hi < 0))
+weekly = tool.event_study(tables.mean(axis=0), WAVE_1, START)[0]
+rise = weekly[25:].mean() - weekly[START:25].mean()
+print(f"placebo in time excludes zero in {alarm:.3f}; the event study rises by {rise:.4f}")
+assert 0.075 < both < 0.085 and alarm < 0.10 and 0.055 < rise < 0.065
 
 # %% [markdown]
-# Both estimators are off by 3 points, with an intercept and all. The placebo in time is as quiet as it should be in a
-# healthy world: it looks at weeks 0–19, and in weeks 0–19 nothing is wrong.
+# DiD is off by 3 points. The placebo in time is as quiet as it should be in a healthy world: it looks at weeks 0 to 19,
+# and there nothing is wrong. Evidence from before speaks about habits that wave 1 already had, a level or a trend, never
+# about an event that is still to come.
 #
-# *Why can no check on earlier weeks help?* Because the assumption that fails is about later ones. The waves moved in
-# parallel until week 20, and would have gone on doing so until week 24. Evidence from before speaks about habits that
-# wave 1 already had (a level, a trend), never about an event that is still to come.
-#
-# *What in Figure 7 would?* The right-hand side. Everybody reads an event study to the left of the line. To the right,
-# one launch with a constant effect should look like a plateau:
+# *What would see it?* The right-hand side of the event study: one launch with a constant effect looks like a plateau,
+# and here the average table has a step.
 
 # %%
-weekly, _ = event_study(panels.mean(axis=0))
-plateau, later = weekly[20:25].mean(), weekly[25:].mean()
-print(f"event study: weeks 20-24 {plateau:+.4f}, weeks 25-29 {later:+.4f}, rise {later - plateau:.4f}")
-assert 0.055 < later - plateau < 0.065
-
-each = np.array([event_study(panel)[0] for panel in panels])
-rise = each[:, 25:].mean(axis=1) - each[:, 20:25].mean(axis=1)
-print(f"rise in a single panel: standard deviation {rise.std(ddof=1):.3f}")
-shortened = mean_of("DiD, weeks 0-24 only", did(panels[:, :25]))
+each = tool.event_study(tables, WAVE_1, START)[0]
+steps = each[:, 25:].mean(axis=1) - each[:, START:25].mean(axis=1)
+print(f"step in a single table: standard deviation {steps.std(ddof=1):.3f}")
+shortened = mean_of("DiD, weeks 0 to 24 only", tool.did(tables[:, :25], WAVE_1, START))
 assert abs(shortened - 0.05) < 0.006
 
 # %% [markdown]
-# The average panel shows the step clearly. In one panel the step of 0.06 is about three standard deviations of its
-# noise: usually visible, not always. And a rise alone does not say *what* rose: users who learn to use a better model
-# would draw the same picture. So the event study raises the question, and the release calendar answers it. If the
-# calendar says "second launch in week 25", end the analysis in week 24; the last line above shows that this is enough,
-# at the price of half of the weeks.
-
-# %% [markdown]
+# In one table the step is about three standard deviations of its noise: usually visible, not always. And a rise does not
+# say *what* rose: users who learn to use a better model would draw the same picture. So the event study raises the
+# question, and the release calendar answers it.
+#
+# If the calendar says "second launch in week 25", end the analysis in week 24. The last line shows that this is enough,
+# at the price of half of the weeks after.
+#
 # ## 3. Design something new
 #
-# *Let a coin choose the 25 workspaces that go first, while an offset of 0.04 stays with 25 workspaces wherever they go,
-# and average synthetic control over 200 panels with an effect of 0.05. Right: within 0.005 of 0.05.*
+# *Choose by lot which 25 workspaces go first, while the offset of 0.04 stays where it is. Right: synthetic control
+# averages within 0.005 of 0.05.*
 #
-# The panels are drawn without an effect. Shuffling the columns is the coin, and the effect is then added to those that
-# come first. For comparison the same panels without the coin, and panels without any offset.
+# The tables are drawn without an effect. Shuffling the columns is the lottery, and the effect is then added to those that
+# come first. For comparison: the same tables without the lottery.
 
 # %%
 rng = np.random.default_rng(3)
-launch = np.zeros((30, 50))
-launch[20:, :25] = 0.05
-panels = fresh(101, 200, effect=0.0)
-shuffled = [panel[:, rng.permutation(50)] for panel in panels]
-
-print("mean over 200 panels (Monte Carlo error), experiments 101 and 104, coin with seed 3")
-by_coin = [sc(panel + launch) for panel in shuffled]
-mean_coin = mean_of("coin", by_coin)
-mean_first = mean_of("no coin: the enthusiasts first", [sc(panel + launch) for panel in panels])
-no_offset = [sc(panel) for panel in fresh(104, 200, offset=0.0)]
-mean_of("no offset", no_offset)
-spread = np.std([by_coin, no_offset], axis=1, ddof=1)
-print("standard deviation: coin {:.4f}, no offset {:.4f}".format(*spread))
-assert abs(mean_coin - 0.05) < 0.005 and abs(mean_first - 0.09) < 0.005
-
-# %% [markdown]
-# With the coin the estimator is right on average, and hardly noisier than where there is no offset at all. Nothing
-# about the method changed. What changed is who its donors are:
+launch = 0.05 * AFTER * WAVE_1
+tables = fresh(101, 200, effect=0.0)
+shuffled = rng.permuted(np.broadcast_to(np.arange(50), (200, 50)), axis=1)
+shuffled = np.take_along_axis(tables, shuffled[:, None, :], axis=2)
+by_lot = mean_of("by lot", [estimate(one + launch) for one in shuffled])
+first = mean_of("the enthusiasts first", [estimate(one + launch) for one in tables])
+assert abs(by_lot - 0.05) < 0.005 and abs(first - 0.09) < 0.005
 
 # %%
-for name, group in (("coin", shuffled), ("no coin", panels)):
-    level = np.array([panel[:20].mean(axis=0) for panel in group])  # (200, 50), weeks 0-19
-    above = np.sum(level[:, 25:] > level[:, :25].mean(axis=1, keepdims=True), axis=1)
-    print(f"{name:<8} of 25 donors, {above.mean():.1f} lie above the average of the first 25 (mean)")
-    assert (11 < above.mean() < 14) if name == "coin" else (above.mean() < 4)
+above = {}
+for name, group in (("by lot", shuffled), ("the enthusiasts first", tables)):
+    level = group[:, :START].mean(axis=1)
+    above[name] = np.sum(level[:, 25:] > level[:, :25].mean(axis=1, keepdims=True), axis=1).mean()
+    print(f"{name}: {above[name]:.1f} of 25 donors lie above the average of the first 25")
+assert 11 < above["by lot"] < 14 and above["the enthusiasts first"] < 4
 
 # %% [markdown]
-# *Why do the donors now lie on both sides of the average that they have to match?* Because about half of the
-# enthusiasts land among them. The first 25 are a mixture, and so are the donors: some carry the offset, some do not,
-# and the average lies between. A weighted average of donors can reach it. Without the coin only a few donors lie above,
-# and these by luck; the weights find the lucky ones, and luck does not last into week 20.
+# *Why do the donors now lie on both sides?* Because about half of the enthusiasts land among them. The average of the
+# first 25 is a mixture, some donors carry the offset and some do not, and a weighted average of them can reach it.
+# Without the lottery only a few donors lie above, and these by luck; the weights find the lucky ones, and luck does not
+# last into week 20.
 #
-# In a single rollout the coin may still put 15 enthusiasts on one side. That is noise, and it is *counted*: the
-# permutation test of section 8 shuffles exactly what the coin shuffled. A bias is counted by nobody. For a decision:
-# before the next staged rollout, ask that the order of the workspaces be drawn by lot. It costs one line of code, and
-# no reweighting afterwards is worth as much.
+# In a single rollout the lot may still put 15 enthusiasts on one side. That is noise, and it is *counted*: the
+# permutation test shuffles exactly what the lot shuffled. A bias is counted by nobody. Before the next staged rollout,
+# ask that the order be drawn by lot. It costs one line of code, and no reweighting afterwards is worth as much.

@@ -27,6 +27,7 @@ import sys
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 
 from clusters import UnfitLog, analyse, plan, queries
+from own_logs import short
 from series import display, folder, show
 
 # %% [markdown]
@@ -86,7 +87,7 @@ display(result.problems[["problem", "place", "rows", "severity"]])
 # %%
 print(f"{result.n['rows']:,} rows, {result.n['used']:,} used; {result.n['treated']} treated and "
       f"{result.n['control']} control clusters, {result.n['strata']} strata")  # fmt: skip
-print(f"estimate {result.estimate:.4g}, standard error {result.standard_error:.3g}, 95 % interval "
+print(f"estimate {result.estimate:.4g}, standard error {short(result.standard_error)}, 95 % interval "
       f"[{result.lo:.4g}, {result.hi:.4g}]")  # fmt: skip
 print(result.method)
 
@@ -98,7 +99,7 @@ print(result.method)
 # %%
 show(result.figure(), "practice",
      f"Mean of the outcome in each of {result.n['control']} control and {result.n['treated']} treated "
-     f"clusters, one dot each; the arms' means differ by {result.estimate:.3g}, and thin grey lines join "
+     f"clusters, one dot each; the arms' means differ by {short(result.estimate)}, and thin grey lines join "
      f"the clusters of a stratum.")  # fmt: skip
 
 # %% [markdown]
@@ -186,7 +187,7 @@ display(placebo.round(3))
 variation = result.icc()
 print(f"intracluster correlation {variation['icc']:.2f} [{variation['lo']:.2f}, {variation['hi']:.2f}], design effect "
       f"{variation['design_effect']:.1f}: as many as {variation['effective_users']:.0f} independent users")  # fmt: skip
-print(f"smallest effect found with power 0.80: {result.detectable():.3g}")
+print(f"smallest effect found with power 0.80: {short(result.detectable())}")
 needed = result.clusters_needed(SMALLEST_EFFECT_THAT_MATTERS)
 print(f"to find {SMALLEST_EFFECT_THAT_MATTERS:g}: {needed} clusters, assigned as these were")
 

@@ -50,7 +50,7 @@ from scipy import stats
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 TARGETS = ("cluster", "user")
@@ -866,7 +866,7 @@ def _cluster_answer(cells, found, columns, design, offset):
     among = " who cannot be reached by others' treatment" if columns.get("exposed") else ""
     method = (f"cluster means, {counted}{', within strata' if blocks else ''}"
               f"{', adjusted for ' + str(columns['before']) if columns.get('before') else ''}; CR2 error, t with "
-              f"{fit.df:.3g} Satterthwaite degrees of freedom")  # fmt: skip
+              f"{short(fit.df)} Satterthwaite degrees of freedom")  # fmt: skip
     estimand = (f"the effect on {_label(columns)}{' of users' + among if among else ''} of treating a whole cluster "
                 f"instead of leaving it untreated, on the average {target} of "
                 f"{'these strata' if blocks else 'this log'}")  # fmt: skip
@@ -900,8 +900,8 @@ def _findings(everyone, clusters, arrays, fit, columns, design):
     other = "user" if design["target"] == "cluster" else "cluster"
     alternative = float(arrays.effect(other).estimate)
     if abs(alternative - fit.estimate) > fit.error:
-        found.append(say(f"the effect on the average {design['target']} is {fit.estimate:.3g}, on the average {other} "
-                         f"{alternative:.3g}", severity=WARNING, what_to_do="Large clusters differ from small ones: "
+        found.append(say(f"the effect on the average {design['target']} is {short(fit.estimate)}, on the average {other} "
+                         f"{short(alternative)}", severity=WARNING, what_to_do="Large clusters differ from small ones: "
                          "decide which of the two the decision needs."))  # fmt: skip
     return found
 
@@ -912,7 +912,7 @@ def _balance_findings(clusters, columns, design):
     for row in table.itertuples():
         if not row.p < 0.01:
             continue
-        values = f"{row.treated:.3g} treated, {row.control:.3g} control, p = {row.p:.1g}"
+        values = f"{short(row.treated)} treated, {short(row.control)} control, p = {row.p:.1g}"
         if row.what == "exposed share":
             fatal = row.p < 0.001 and abs(row.difference) > 0.01 and "exposure" not in design["accept"]
             found.append(say(f"exposure differs between the arms ({values})", place="share of rows that are exposed",
@@ -978,7 +978,7 @@ def _dominance(clusters, arrays, fit, design):
     moves = _leave_one_out(clusters, arrays, design)
     if len(moves) and abs(moves["errors"].iloc[0]) > 2:  # hardly ever where clusters are normal
         worst = moves.iloc[0]
-        found.append(say(f"without one cluster the estimate is {worst['estimate']:.3g} instead of {fit.estimate:.3g}",
+        found.append(say(f"without one cluster the estimate is {short(worst['estimate'])} instead of {short(fit.estimate)}",
                          place=f"cluster {worst['cluster']}", rows=worst["users"], severity=WARNING, what_to_do="Look "
                          "at this cluster before you believe either; leave it out only for a reason that was there "
                          "before the result."))  # fmt: skip
@@ -1242,11 +1242,11 @@ class ClusterExperiment(Result):
         outcome, whose = _label(self.columns), self.design["target"]
         direction = "raises" if self.estimate > 0 else "lowers"
         sure = self.lo > 0 or self.hi < 0
-        does = f"{direction} {outcome} by {abs(self.estimate):.3g}" if sure else f"has no clear effect on {outcome}"
+        does = f"{direction} {outcome} by {short(abs(self.estimate))}" if sure else f"has no clear effect on {outcome}"
         among = ", among users whom others' treatment cannot reach" if self.columns.get("exposed") else ""
         strata = f" in {self.n['strata']} strata" if self.n["strata"] else ""
-        return (f"Treating a whole cluster {does}{among} (estimate {self.estimate:.3g}, {100 * self.level:g} % "
-                f"interval {self.lo:.3g} to {self.hi:.3g}; {self.n['treated']} treated and {self.n['control']} control "
+        return (f"Treating a whole cluster {does}{among} (estimate {short(self.estimate)}, {100 * self.level:g} % "
+                f"interval {short(self.lo)} to {short(self.hi)}; {self.n['treated']} treated and {self.n['control']} control "
                 f"clusters{strata}, {self.n['used']:,} rows); the number is for the average {whose}, each {whose} "
                 f"counting once. It holds if a lottery decided which clusters were treated and nothing crosses from "
                 f"one cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
@@ -1363,7 +1363,7 @@ def _saturation_answer(cells, found, columns, design, offset):
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
     whose = design["target"]
-    method = (f"means of clusters by saturation, each {whose} counting once; CR2 error, t with {fit['df']:.3g} "
+    method = (f"means of clusters by saturation, each {whose} counting once; CR2 error, t with {short(fit['df'])} "
               "Satterthwaite degrees of freedom")  # fmt: skip
     estimand = (f"the effect on {_label(columns)} of treating the share {levels[-1]} of a cluster's users instead of "
                 f"{levels[0]}, on all users, treated or not, each {whose} counting once")  # fmt: skip
@@ -1527,11 +1527,11 @@ class Saturation(Result):
             rows = self.effects[self.effects["effect"] == effect]
             if len(rows):
                 row = rows.iloc[-1] if effect == "direct" else rows.iloc[0]
-                parts.append(f"; {effect} at {row['saturation']}: {row['estimate']:.3g} "
-                             f"({row['lo']:.3g} to {row['hi']:.3g})")  # fmt: skip
+                parts.append(f"; {effect} at {row['saturation']}: {short(row['estimate'])} "
+                             f"({short(row['lo'])} to {short(row['hi'])})")  # fmt: skip
         return (f"Treating the share {high} of a cluster's users instead of {low} changes {_label(self.columns)} by "
-                f"{self.estimate:.3g} over all its users ({100 * self.level:g} % interval {self.lo:.3g} to "
-                f"{self.hi:.3g}; {self.n['clusters']} clusters, {self.n['used']:,} rows){''.join(parts)}. The number "
+                f"{short(self.estimate)} over all its users ({100 * self.level:g} % interval {short(self.lo)} to "
+                f"{short(self.hi)}; {self.n['clusters']} clusters, {self.n['used']:,} rows){''.join(parts)}. The number "
                 f"is for the average {self.design['target']}. It holds if both lotteries were lotteries and nothing "
                 f"crosses from one cluster to another, which no query can see. {self.warnings()}").strip()  # fmt: skip
 
@@ -1686,7 +1686,7 @@ class Plan:
             axes.plot(clusters, self.power(effect, clusters, name), ls=style, lw=2, color=COLOR["estimate"], label=name)
         axes.axvline(self.clusters, color=FAINT, lw=1)
         axes.annotate(f" {self.clusters} in the history", (self.clusters, 0.02))
-        axes.set(xlabel="clusters in the experiment", ylabel="power", ylim=(0, 1.02), title=f"effect {effect:.3g}")
+        axes.set(xlabel="clusters in the experiment", ylabel="power", ylim=(0, 1.02), title=f"effect {short(effect)}")
         axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.08))
         return figure
 
@@ -1697,7 +1697,7 @@ class Plan:
         naive = self.table[self.table["interval"] == "users as if independent"].iloc[0]
         wanted = 1 - self.design["level"]
         return (f"With {self.clusters} clusters like these, {self.share:.0%} of them treated, an effect of "
-                f"{self.detectable():.3g} on {_label(self.columns)} is found with power 0.80. Where nothing was "
+                f"{short(self.detectable())} on {_label(self.columns)} is found with power 0.80. Where nothing was "
                 f"treated, the interval for the {name} found an effect in {row['false_alarms']:.1%} of placebo "
                 f"experiments ({wanted:.0%} were promised; Monte Carlo error {row['mc_error']:.1%}), the one that "
                 f"takes users as independent in {naive['false_alarms']:.0%}.")  # fmt: skip

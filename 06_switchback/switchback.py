@@ -49,7 +49,7 @@ from scipy import stats
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 SCHEDULES = ("paired blocks", "coin per block", "minimax", "fixed")
@@ -892,7 +892,7 @@ def _phase(design, number, length):
     if design["zoned"]:
         utc = t - design["offset"]
         t = utc + _offset(design["zone"], utc)
-    return (np.floor((t + 3 * DAY) / design["slot"] + 1e-9) % length).astype(int)  # 1970 began on a Thursday
+    return np.asarray(np.floor((t + 3 * DAY) / design["slot"] + 1e-9) % length).astype(int)  # 1970 began on a Thursday
 
 
 def _cells(aggregate):
@@ -1263,7 +1263,7 @@ def _heterogeneous(table):
     apart = abs(slot["estimate"] - user["estimate"])
     if not apart > 2 * max(slot["standard_error"], user["standard_error"]):
         return []
-    return [say(f"the effect per slot is {slot['estimate']:.3g} and per user {user['estimate']:.3g}", severity=WARNING,
+    return [say(f"the effect per slot is {short(slot['estimate'])} and per user {short(user['estimate'])}", severity=WARNING,
                 place="busy slots count more per user", what_to_do="Say whose effect you report (per='slot' or "
                 "per='user'); it differs between busy and quiet slots, or chance does.")]  # fmt: skip
 
@@ -1552,23 +1552,23 @@ class Switchback(Result):
     def report(self):
         """Two sentences for a stakeholder, what could break them, and the warnings."""
         d, outcome = self.design, self.columns["outcome"]
-        interval = f"{100 * self.level:g} % interval {self.lo:.3g} to {self.hi:.3g}"
+        interval = f"{100 * self.level:g} % interval {short(self.lo)} to {short(self.hi)}"
         if self.lo > 0 or self.hi < 0:
             direction = "raises" if self.estimate > 0 else "lowers"
-            does = f"{direction} {outcome} by {abs(self.estimate):.3g} per {d['per']} ({interval})"
+            does = f"{direction} {outcome} by {short(abs(self.estimate))} per {d['per']} ({interval})"
         else:
-            does = f"has no clear effect on {outcome} (estimate {self.estimate:.3g} per {d['per']}, {interval})"
+            does = f"has no clear effect on {outcome} (estimate {short(self.estimate)} per {d['per']}, {interval})"
         other = self._row("total", "user" if d["per"] == "slot" else "slot")
         parts, carried = "", self._row("carryover")
         if carried is not None and d["method"] == "HAC":
-            parts = f": {self._row('direct')['estimate']:.3g} at once and {carried['estimate']:.3g} carried over"
+            parts = f": {short(self._row('direct')['estimate'])} at once and {short(carried['estimate'])} carried over"
         coins_say = ""
         if d["schedule"] not in (None, "fixed") and d["method"] == "HAC":
             coins_say = f"; replaying the coins gives p = {self.randomization()['p']:.2g}"
         memory = (f"an effect is over {_count(d['lags'], 'slot')} after its own" if d["lags"]
                   else "nothing is carried over to the next slot")  # fmt: skip
-        return (f"Left on for good, the treatment {does}{parts}; per {other['per']} it is {other['estimate']:.3g} "
-                f"({other['lo']:.3g} to {other['hi']:.3g}){coins_say}. It rests on {self.n['used_slots']:,} slots of "
+        return (f"Left on for good, the treatment {does}{parts}; per {other['per']} it is {short(other['estimate'])} "
+                f"({short(other['lo'])} to {short(other['hi'])}){coins_say}. It rests on {self.n['used_slots']:,} slots of "
                 f"{_length(d)}, {self.n['on']:,} of them on, and holds if {memory} and nothing else was switched with "
                 f"it, which no query can see. {self.warnings()}").strip()  # fmt: skip
 

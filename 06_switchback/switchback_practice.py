@@ -73,13 +73,15 @@ COLUMNS = {"outcome": "outcome", "time": "time", "on": "on", "weight": "weight"}
 #
 # Real hours resemble their neighbours, so white noise is no guide. `plan` takes your history, draws a schedule, analyses
 # the hours as if that schedule had been real, and does so a thousand times for each length. Whatever is found was not
-# there. The first table says how often, in per cent, a 95 % interval holds the truth; the second by how many points the
-# estimates vary (their standard deviation).
+# there. The first table says how often, in per cent, a 95 % interval holds the truth; the second by how much the estimates
+# vary: their standard deviation, counted in smallest effects that matter (here: in points).
 
 # %%
-SCHEDULES = {"paired 3-blocks": COINS, "coin per 3-block": {"schedule": "coin per block", "block": 3},
-             "fixed 3-3": {"schedule": "fixed", "block": 3}}  # fmt: skip
-plans = {name: plan(HISTORY, HISTORY_COLUMNS, **DESIGN, **how, slots=[48, 168, 408, 1008], total=0.05, seed=1)
+b = COINS["block"]
+SCHEDULES = {"your coins": COINS, f"coin per {b}-block": {"schedule": "coin per block", "block": b},
+             f"fixed {b}-{b}": {"schedule": "fixed", "block": b}}  # fmt: skip
+planted = 5 * SMALLEST_EFFECT_THAT_MATTERS
+plans = {name: plan(HISTORY, HISTORY_COLUMNS, **DESIGN, **how, slots=[48, 168, 408, 1008], total=planted, seed=1)
          for name, how in SCHEDULES.items()}  # fmt: skip
 study = pd.concat({name: found.table for name, found in plans.items()}, names=["schedule"]).reset_index("schedule")
 study["hour effects"] = study["cycle"].map({True: "yes", False: "no"})
@@ -87,7 +89,7 @@ rows = ["schedule", "analysis", "hour effects"]
 display(study.pivot_table(index=rows, columns="slots", values="coverage", sort=False).mul(100).round(1))
 
 # %%
-display(study.pivot_table(index=rows, columns="slots", values="SD", sort=False).mul(100).round(1))
+display(study.pivot_table(index=rows, columns="slots", values="SD", sort=False).div(SMALLEST_EFFECT_THAT_MATTERS).round(1))
 
 # %% [markdown]
 # Plain least squares, which takes hours for independent, holds the truth in only about three intervals of four when a
@@ -100,7 +102,7 @@ display(study.pivot_table(index=rows, columns="slots", values="SD", sort=False).
 # an analysis whose coverage is near 0.95.
 
 # %%
-needed = plans["paired 3-blocks"].needed(SMALLEST_EFFECT_THAT_MATTERS)
+needed = plans["your coins"].needed(SMALLEST_EFFECT_THAT_MATTERS)
 display(needed.round({"coverage": 3}))
 
 # %% [markdown]
@@ -110,7 +112,7 @@ display(needed.round({"coverage": 3}))
 # before you look for another formula.
 
 # %%
-show(plans["paired 3-blocks"].figure(), "practice_plan",
+show(plans["your coins"].figure(), "practice_plan",
      "The total effect that a switchback finds with 80 percent power against the number of slots, both on logarithmic "
      "scales, for four analyses; all lines fall, and the one that replays the coins ends lowest.")  # fmt: skip
 
@@ -139,7 +141,8 @@ print(result.method)
 
 # %%
 show(result.figure(), "practice",
-     "Left, the mean outcome of the first 240 slots in the order of time, with the on-slots shaded. Right, total, direct "
+     "Left, the mean outcome of the first 240 slots in the order of time, with the on-slots shaded. Right, total, "
+     "direct "
      "effect and carryover per slot and per user with 95 percent intervals, all of which hold zero.")  # fmt: skip
 
 # %% [markdown]

@@ -9,188 +9,159 @@
 # %% [markdown]
 # # 06 · Solutions
 #
-# The three exercises of [switchback_demo.ipynb](switchback_demo.ipynb), solved: the task, its code, a check of every
-# number that the exercise states, and the reason behind it. Write your own answer down before you scroll. Two of the
-# three are about *which schedule*, and a schedule is chosen before there is any data to look at; practise it that way.
+# The quiz and the exercises at the end of [switchback_demo](switchback_demo.ipynb). Write your own answer down before
+# you read on. Two of the three exercises are about *which schedule*, and a schedule is chosen before there is any data
+# to look at; practise it that way.
 #
-# `definitions` loads the functions and constants of the tutorial from its script without running the rest; in the
-# tutorial itself you have them already.
+# ## The quiz
+#
+# 1. **No regression can.** In strict alternation an hour on always follows an hour off, so that the schedule and the
+#    schedule of the hour before are one column and its opposite: the rank is too small (section 7). What the dashboard
+#    shows is the direct effect *minus* carryover, half the direct effect in our world (section 4). The tempting answer is
+#    to add the lag and take what the library returns; it returns something, and it means nothing. The cure is another
+#    schedule, with coins.
+# 2. **It depends on the schedule.** The tempting answer is yes, for this is the textbook's case. But a schedule that
+#    switches fast compares hours that share their noise. With a correlation of 0.8, least squares rejects a true null
+#    hypothesis in 38.7 % of experiments with blocks of twelve hours, in 1.8 % with blocks of three, and next to never with
+#    single hours (section 8). Use an interval that allows for both, and replay the coins.
+# 3. **The noise of hours.** The tempting answer is "a power of 0.80 is low". The claim counts users as if they were
+#    independent; but the users of an hour share its weather, its outages and its news. On the departures of section 9 an
+#    hour swings 14 times as far as a thousand users would by themselves, and two days find 20 points. Ask for the history
+#    of the outcome, hour by hour, and plan on that.
+#
+# ## 1. Change a constant
+#
+# *Carryover of −0.03: predict the dashboard's number for blocks of 1, 3 and 12 hours, and the total. Right: 0.090, 0.050,
+# 0.035 and 0.030.*
+#
+# No noise is needed for an expectation: average the effects over the on-hours and over the off-hours. The formula
+# $\delta + \gamma(1 - 2/b)$ gives the same without a computer.
 
 # %%
 import sys
-from pathlib import Path
 
-here = Path(globals().get("__file__", "notebook")).resolve()  # a notebook has no __file__
-ROOT = next((p for p in here.parents if (p / "data" / "generate_data.py").exists()), None)
-if ROOT is None:
-    raise FileNotFoundError("Start Jupyter inside the folder of the series, where data/ is.")
-sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
 
-# %%
 import numpy as np
+import switchback as sb
 from generate_data import load_logs
+from scipy import stats
 
-from run import definitions
-
-tutorial = definitions(ROOT / "06_switchback" / "switchback_demo.py")
-names = ("effects", "fixed", "study", "identified", "with_hours", "regressors", "SCHEDULES", "N_STUDY")
-effects, fixed, study, identified, with_hours, regressors, SCHEDULES, N_STUDY = map(tutorial.get, names)
-
-# %%
 logs = load_logs()
 base = logs["task_completed"].mean()
-sd = np.sqrt(base * (1 - base) / np.ceil(len(logs) / 48))  # noise of a slot mean, as in the tutorial
-print(f"noise SD {sd:.4f}; {N_STUDY:,} experiments in each study")
-
-# %% [markdown]
-# ## 1. Change a constant
-#
-# *Carryover of −0.030: predict the expected naive difference for blocks of 1, 3 and 12 hours, and the total effect.
-# Right: 0.090, 0.050, 0.035 and 0.030.*
-#
-# No noise is needed for an expectation: average the effects over the on-slots and over the off-slots. The formula
-# $\delta+\gamma(1-2/b)$ gives the same without a computer.
+noise_sd = np.sqrt(base * (1 - base) / np.ceil(len(logs) / 48))  # of an hour, as in the tutorial
+EFFECTS, N = (0.06, 0.03), 2_000
 
 # %%
-naive = []
+shown = {}
 for block in (1, 3, 12):
-    on = fixed(block)(None, 1)[0]
-    added = effects(on, (0.06, -0.03))
-    naive.append(added[on == 1].mean() - added[on == 0].mean())
-    print(f"blocks of {block:>2}: naive {naive[-1]:.3f}")
-total = effects(np.ones(48), (0.06, -0.03))[-1]  # an hour that follows an on-hour
-print(f"on for good: {total:.3f}")
-assert np.allclose([*naive, total], [0.090, 0.050, 0.035, 0.030], rtol=0, atol=1e-12)
+    w = np.tile(np.repeat([1, 0], block), 24 // block)
+    added = sb.effects(w, (0.06, -0.03))
+    shown[block] = added[w == 1].mean() - added[w == 0].mean()
+total = sb.effects(np.ones(48), (0.06, -0.03))[-1]  # an hour that follows an on-hour
+print("  ".join(f"{block} h: {value:.3f}" for block, value in shown.items()), f" total {total:.3f}")
+assert np.allclose([*shown.values(), total], [0.090, 0.050, 0.035, 0.030], rtol=0, atol=1e-12)
 
 # %% [markdown]
-# In the tutorial the naive number *understated* what a rollout buys; here it **flatters**, by a factor of three where
-# the schedule alternates every hour. The mechanism is one and the same. After a switch, the off-slot inherits what the
-# on-slot left behind. A good inheritance makes the control arm look better than it would be without routing, a bad one
-# makes it look worse, and the arm that is compared with it gains.
+# In the tutorial the dashboard *understates* what a rollout buys; here it **flatters**, threefold where the schedule
+# alternates every hour. The mechanism is the same. After a switch, the off-hour inherits what the on-hour left behind. A
+# good inheritance makes the hours without routing look better than they are, a bad one makes them look worse.
 #
-# For the decision: a feature that borrows from the next hour (a price discount, a push message, a cache that is used
-# up) shows its best side in a fast switchback. Where the feature has a running cost worth 4 points, the naive number
-# says "ship" at blocks of one hour and of three, and the total says "don't".
-
-# %% [markdown]
+# A feature that borrows from the next hour (a discount, a push message, a cache that is used up) shows its best side in
+# a fast switchback. If its cost is worth 4 points, the dashboard says "keep it" with blocks of one hour and of three,
+# and the total says "don't".
+#
 # ## 2. Break an assumption
 #
 # *Completion drifts upwards by 0.001 an hour. Right: mean totals within 0.001 of 0.087 (fixed 3-3), 0.078 (fixed 12-12)
-# and 0.090 (paired 3-blocks); the interval of 12-12 for the total covers between 45 and 55 % of the time.*
+# and 0.090 (paired 3-3).*
+
+
+# %%
+def totals(rng, schedule, drift, phase=None):
+    """Totals of simulated experiments (N,) and the share of 95 % intervals of OLS that hold 0.09."""
+    w = sb.draw(rng, N, 48, *schedule) if isinstance(schedule, tuple) else schedule
+    x = sb.regressors(w, 1, phase)[:, 1:]  # without the first hour
+    some = sb.identified(x)
+    y = sb.effects(w, EFFECTS) + drift + rng.normal(0, noise_sd, w.shape)
+    b, covariance, _ = sb.least_squares(x[some], y[some, 1:])
+    c = np.isin(np.arange(x.shape[2]), (1, 2))
+    estimate, _, lo, hi = sb.effect(b, covariance, c, stats.t.ppf(0.975, x.shape[1] - x.shape[2]))
+    return estimate, np.mean((lo <= 0.09) & (0.09 <= hi))
+
+
+# %%
+rng, drift, drifted, held = np.random.default_rng(2), 0.001 * np.arange(48), {}, {}
+for name, schedule in (
+    ("fixed 3-3", ("fixed", 3)),
+    ("fixed 12-12", ("fixed", 12)),
+    ("paired 3-3", ("paired blocks", 3)),
+):
+    estimate, held[name] = totals(rng, schedule, drift)
+    drifted[name] = estimate.mean()
+    print(f"{name:<12} mean {drifted[name]:.4f} (Monte Carlo error {estimate.std() / len(estimate) ** 0.5:.4f}), "
+          f"coverage {held[name]:.2f}")  # fmt: skip
+assert np.allclose(list(drifted.values()), [0.087, 0.078, 0.090], rtol=0, atol=0.001)
+
+# %% [markdown]
+# **Why.** Both fixed schedules begin with an on-block, in each cycle. So every on-hour is compared with off-hours that
+# lie one block *later*, when the drift has lifted completion: by 3 hours times 0.001 in one, by 12 hours times 0.001 in
+# the other. Take 0.003 and 0.012 from 0.090, and you have the two means.
 #
-# `study` takes the drift as its argument `hidden`: it is added to the outcome, and the regression knows nothing of it.
-
-# %%
-drift = 0.001 * np.arange(48)
-rng, totals = np.random.default_rng(2), {}
-for name in ("fixed 3-3", "fixed 12-12", "paired 3-blocks"):
-    found, _ = study(SCHEDULES[name], rng, sd, hidden=drift)
-    totals[name] = found[1]  # of the total effect: mean, SD, coverage
-    mean, spread, covers = found[1]
-    print(f"{name:<16} mean {mean:.4f} (Monte Carlo error {spread / N_STUDY**0.5:.4f}), "
-          f"SD {spread:.4f}, coverage {covers:.2f}")  # fmt: skip
-
-# %%
-means = [value[0] for value in totals.values()]
-assert np.allclose(means, [0.087, 0.078, 0.090], rtol=0, atol=0.001)
-assert 0.45 < totals["fixed 12-12"][2] < 0.55
-
-# %% [markdown]
-# **Why.** Both fixed schedules begin with an on-block, in each cycle. So every on-hour is compared with an off-hour
-# that lies one block *later*, when the drift has lifted completion: by 3 hours times 0.001 in one, by 12 hours times
-# 0.001 in the other. Take 0.003 and 0.012 from 0.090, and you have the two means. Twelve thousandths are more than two
-# standard deviations of the estimate, hence the coverage.
+# Pairs in random order put the on-block first or second by a coin, and the drift cancels on average. Their intervals
+# cover more often than they promise: pairs cancel most of the drift in the *estimate*, while the residuals, and with them
+# the error, still contain all of it. With a linear trend as one more column, the interval shrinks to what the design
+# deserves.
 #
-# Pairs in random order put the on-block first or second by a coin, and the drift cancels on average. Not quite, if you
-# look at the fourth decimal: the mean is 0.0906. One number in the regression was never decided by a coin. The lag of
-# the first slot is always "off", and that slot sits at the lowest point of the drift. Leave the first slot out of the
-# regression, and the excess is gone:
-
-# %%
-least_squares = tutorial["least_squares"]
-on = SCHEDULES["paired 3-blocks"](np.random.default_rng(3), N_STUDY)
-added = effects(on) + drift  # expectations: no noise
-keep = identified(regressors(on)[:, 1:])
-
-# %%
-excess = {}
-for first, name in ((0, "all 48 slots"), (1, "without the first slot")):
-    b, _, _ = least_squares(regressors(on)[keep, first:], added[keep, first:])
-    value = b[:, 1] + b[:, 2]
-    error = value.std() / keep.sum() ** 0.5
-    excess[first] = value.mean() - 0.090, error
-    print(f"{name:<23}excess of the total {excess[first][0]:+.4f} (Monte Carlo error {error:.5f})")
-assert excess[0][0] > 0.0004 > 5 * excess[0][1] and abs(excess[1][0]) < 4 * excess[1][1]
-
-
-# %% [markdown]
-# For a decision, half a thousandth is nothing; the habit is worth more. Ask of *every* regressor who decided it. The
-# paired interval covers almost always, more than it promises: pairs cancel most of the drift in the estimate, while the
-# residuals, and with them the standard error, still contain all of it. That is honest and wasteful. With a linear trend
-# as one more column of the regression, the interval shrinks to what the design deserves.
-
-# %% [markdown]
 # ## 3. Design something new
 #
-# *A coin for each 3-block of day 1, the opposite all through day 2. Right: hour effects identified in all of 2,000
-# draws, SD of the total between 0.0045 and 0.0053, against 0.0070 to 0.0083 for "paired 3-blocks" with hour effects.*
-#
-# A schedule is a function of `(rng, n)` that returns `n` rows of 48. Day 2 is one minus day 1.
+# *A coin for each block of three on day 1, the opposite on day 2. Right: identified with levels for the hours of the day
+# in about 99 of 100 draws; SD of the total between 0.0045 and 0.0055, against 0.0070 to 0.0085 for "paired 3-3".*
 
 # %%
-def mirrored(rng, n):
-    """A coin for each 3-block of day 1; day 2 is the opposite: (n, 48)."""
-    day = np.repeat(rng.integers(0, 2, (n, 8)), 3, axis=1)
-    return np.concatenate([day, 1 - day], axis=1)
-
-
-# %%
-rng = np.random.default_rng(4)
-always = identified(with_hours(regressors(mirrored(rng, N_STUDY)))).mean()
-print(f"hour effects identified in {100 * always:.0f} % of {N_STUDY:,} draws")
-assert N_STUDY == 2_000 and always == 1
+rng, hour = np.random.default_rng(4), np.arange(48) % 24
+day = sb.draw(rng, N, 24, "coin per block", 3)
+mirrored = np.concatenate([day, 1 - day], axis=1)
+always = sb.identified(sb.regressors(mirrored, 1, hour)[:, 1:]).mean()
+print(f"mirrored, identified with levels: {100 * always:.1f} % of {N:,} draws")
+assert 0.98 < always < 1
 
 # %%
 spread = {}
-for name, draw in (("mirrored", mirrored), ("paired 3-blocks", SCHEDULES["paired 3-blocks"])):
-    for hours in (False, True):
-        spread[name, hours] = study(draw, rng, sd, hours=hours)[0][1, 1]
-        effort = "with hour effects" if hours else "without"
-        print(f"{name:<16} {effort:<18} SD of the total {spread[name, hours]:.4f}")
-print(f"relative Monte Carlo error of an SD: about {100 / (2 * N_STUDY) ** 0.5:.1f} %")
-assert 0.0045 < spread["mirrored", True] < 0.0053
-assert 0.0070 < spread["paired 3-blocks", True] < 0.0083
-
+for name, schedule in (("mirrored", mirrored), ("paired 3-3", ("paired blocks", 3))):
+    for levels, phase in (("without", None), ("with", hour)):
+        spread[name, levels] = totals(rng, schedule, 0, phase)[0].std()
+        print(f"{name:<11}{levels:>7} levels: SD of the total {spread[name, levels]:.4f}")
+print(f"relative Monte Carlo error of an SD: about {100 / (2 * N) ** 0.5:.1f} %")
+assert 0.0045 < spread["mirrored", "with"] < 0.0055 and 0.0070 < spread["paired 3-3", "with"] < 0.0085
 
 # %% [markdown]
-# *Why does hour adjustment cost so little?* Because **each hour has both arms**: 3 o'clock on day 1 is on, 3 o'clock on
-# day 2 is off, or the other way round. The schedule has the same mean at every hour, so it is uncorrelated with the
-# hour dummies, and taking these out of it takes nothing away. (The 23 coefficients still cost degrees of freedom: the
-# $t$ quantile grows from 2.01 to 2.07.) In the paired design, an hour has the same arm on both days half of the time.
-# Such hours tell hour effect from treatment not at all; about half of the slots drop out of the comparison, and the
-# standard deviation grows by roughly the root of two.
+# *Why do the levels cost so little?* Because **each hour has both arms**: 3 o'clock is on during one of the two days and
+# off during the other. The schedule has the same mean at every hour, so it is uncorrelated with the levels, and taking
+# these out of it takes nothing away.
 #
-# What a mirror cannot do is balance the *days*. If day 2 is better than day 1 for reasons of its own, the coins of day
-# 1 decide which arm gets more of it, and this adds to the spread. The remedy is to toss for *pairs* of blocks, so that
-# each day has as many on-hours as off-hours, and to mirror those:
+# In the paired design an hour has the same arm on both days half of the time. Such
+# hours cannot tell their level from the treatment; about half of the comparison is lost, and the SD grows by more than
+# the root of two.
+#
+# The draws that fail are those in which all coins of day 1 agree, two in 256: one day on and one day off. Check the rank,
+# and draw again.
+#
+# What a mirror cannot do is balance the *days*. If the second is better for reasons of its own, the coins of the first
+# decide which arm gets more of it. The remedy is to toss for *pairs* of blocks, so that each day has as many on-hours as
+# off-hours, and to mirror those:
 
 # %%
-def mirrored_pairs(rng, n):
-    """A coin for each pair of 3-blocks of day 1; day 2 is the opposite: (n, 48)."""
-    day = np.repeat(tutorial["pairs"](rng, n, 8), 3, axis=1)
-    return np.concatenate([day, 1 - day], axis=1)
-
-
-# %%
-days = 0.03 * (np.arange(48) >= 24)  # the second day is 3 points better
-rng, restless = np.random.default_rng(5), {}
-for name, draw in (("mirrored", mirrored), ("mirrored pairs", mirrored_pairs)):
-    restless[name] = study(draw, rng, sd, hidden=days, hours=True)[0][1]
-    print(f"a better second day, {name:<15} SD of the total {restless[name][1]:.4f}")
-assert restless["mirrored"][1] > 0.010 and restless["mirrored pairs"][1] < 0.006
+better = 0.03 * (np.arange(48) >= 24)  # the second day is 3 points better
+pairs = sb.draw(rng, N, 24, "paired blocks", 3)
+mirrored_pairs = np.concatenate([pairs, 1 - pairs], axis=1)
+restless = {name: totals(rng, schedule, better, hour)[0].std()
+            for name, schedule in (("mirrored", mirrored), ("mirrored pairs", mirrored_pairs))}  # fmt: skip
+print("  ".join(f"{name}: SD of the total {value:.4f}" for name, value in restless.items()))
+assert restless["mirrored"] > 0.010 and restless["mirrored pairs"] < 0.007
 
 # %% [markdown]
-# For a decision: where the rhythm repeats every day, a mirror buys hour effects at no price, and of the random
-# schedules in the tutorial none does. Take mirrored pairs unless you know that your days are alike. They have only four
-# coins, though, so sixteen schedules, and a randomization test cannot give a p-value below 2 in 16: what is balanced by
-# design is no longer left to chance, and chance is what that test lives on. Two more days of coins bring it back.
+# Where the rhythm repeats every day, a mirror buys levels for the hours at no price. Take mirrored pairs unless you know
+# that your days are alike. They have only four coins, though, so sixteen schedules, and a randomization test cannot give
+# a p-value below 2 in 16: what is balanced by design is no longer left to chance, and chance is what that test lives on.
+# Two more days of coins bring it back.

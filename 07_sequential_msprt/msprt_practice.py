@@ -44,7 +44,8 @@ from series import display, folder, show
 
 # %% tags=["parameters"]
 LOGS = duckdb.sql(f"""
-    SELECT hour, hour || ' ' || i AS number, CASE WHEN i < on_time THEN 1 WHEN i < departed THEN 0 END AS on_time, -- NULL: cancelled
+    SELECT hour, hour || ' ' || i AS number,
+        CASE WHEN i < on_time THEN 1 WHEN i < departed THEN 0 END AS on_time, -- NULL: cancelled
         CASE WHEN md5(hour || ' ' || i) < '8' THEN 'heads' ELSE 'tails' END AS coin
     FROM (SELECT *, UNNEST(RANGE(scheduled)) AS i FROM '{folder().parent}/data/real/departures.csv')""")
 COLUMNS = {"outcome": "on_time", "arm": "coin", "time": "hour", "user": "number"}
@@ -85,8 +86,9 @@ print(f"verdict: {result.verdict}; {result.method}")
 
 # %%
 show(result.figure(), "practice",
-     f"Difference in {COLUMNS['outcome']} between the arms against time. Two outer lines, the interval that may be read "
-     "at every look, narrow around zero; the grey band of the usual interval lies between them.")  # fmt: skip
+     f"Difference in {COLUMNS['outcome']} between the arms against time. Two outer lines, the interval "
+     "that may be read at every look, narrow around zero; the grey band of the usual interval lies "
+     "between them.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. The picture to act on. Stop when the outer lines leave zero, or when they leave what is worth having. The
@@ -141,7 +143,8 @@ display(planted.round(3))
 # %%
 after_stop = result.exaggeration(DESIGN["worthwhile"])
 print(f"with this log's traffic: stops in {after_stop['stops']:.0%} of tests, with "
-      f"{after_stop['times']:.2f} times the true effect; the interval covers in {after_stop['covers']:.0%}")  # fmt: skip
+      f"{after_stop['times']:.2f} times the true effect; the interval covers in "
+      f"{after_stop['covers']:.0%}")  # fmt: skip
 
 # %% [markdown]
 # So report the interval at the stop, and never the estimate alone.

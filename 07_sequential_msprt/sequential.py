@@ -46,7 +46,7 @@ from scipy.special import gammaln
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 import own_logs  # noqa: E402
-from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say  # noqa: E402, F401
+from own_logs import FATAL, WARNING, Logs, Result, UnfitLog, say, short  # noqa: E402, F401
 
 HERE = Path(__file__).resolve().parent
 METHODS = ("sequence", "guaranteed", "obrien-fleming", "pocock", "fixed")
@@ -406,6 +406,25 @@ def race(p_treated, p_control, experiments, seed, *, days=30, per_day=60, effect
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+def compare(real, nulls=None, effect=0.05, days=30, per_day=60):
+    """What each method of `race` did: DataFrame, a row for each method.
+
+    real: what `race` returned with the true `effect`; nulls: {name of the column: what it returned without one}. power
+    and those columns: shares that stopped; median day: of the stop, the last day if there was none; mean estimate,
+    coverage: mean difference where each test with an effect stopped or ended, and how often the usual 95 % interval
+    there holds the effect. nan where there are no tests.
+    """
+    horizon, rows = days * per_day, {}
+    for name, found in real.items():
+        rows[name] = {column: np.mean(null[name][:, 0] <= horizon) for column, null in (nulls or {}).items()}
+        n, (a, b) = np.minimum(found[:, 0], horizon), found[:, 1:].T
+        off, half = (a - b) / n - effect, 1.96 * np.sqrt(a * (1 - a / n) + b * (1 - b / n)) / n
+        values = (found[:, 0] <= horizon, n / per_day, off + effect, np.abs(off) <= half)
+        for column, value in zip(("power", "median day", "mean estimate", "coverage"), values, strict=True):
+            rows[name][column] = np.nan if not len(n) else np.median(value) if column == "median day" else np.mean(value)
+    return pd.DataFrame(rows).T
+
+
 # ---- an interval for every sample size
 
 
@@ -464,6 +483,21 @@ class Counts:
         for name in self.__dataclass_fields__:
             if getattr(self, name) is not None:
                 setattr(self, name, np.asarray(getattr(self, name), float))
+
+    @classmethod
+    def of(cls, control, treated, per_look):
+        """From outcomes 0 and 1 (..., users) in order of arrival, `per_look` users of each arm at a look."""
+        arms = np.stack([control, treated], axis=-2)
+        first = np.arange(0, arms.shape[-1], per_look)
+        n, y = (np.add.reduceat(values, first, axis=-1) for values in (np.ones(arms.shape), arms.astype(float)))
+        return cls(n, y, y)
+
+    @classmethod
+    def draw(cls, seed, n, control, treated):
+        """Of simulated tests with n (..., 2, looks) users and completion rates control and treated: numbers or (looks,)."""
+        rates = np.stack(np.broadcast_arrays(control, treated, np.zeros(n.shape[-1]))[:2])
+        y = np.random.default_rng(seed).binomial(n, rates)
+        return cls(n, y, y)
 
     def map(self, change):
         """Counts of which every array is `change` of the one here."""
@@ -583,6 +617,11 @@ class Walk:
         """First look (...) whose interval excludes 0; the number of looks where none does."""
         out = self.ready & ((self.lo > 0) | (self.hi < 0))
         return np.where(out.any(axis=-1), out.argmax(axis=-1), out.shape[-1])
+
+    def at(self, look):
+        """(estimate, lo, hi), each (...), at a look (...); at the last one where it is the number of looks or more."""
+        look = np.minimum(look, self.ready.shape[-1] - 1)[..., None]
+        return tuple(np.take_along_axis(values, look, axis=-1)[..., 0] for values in (self.estimate, self.lo, self.hi))
 
     def covers(self, truth=0.0):
         """Whether (...) the interval holds the truth at every look that may be used; truth: a number or (..., looks)."""
@@ -1058,7 +1097,7 @@ def _shares(design, control, others, names):
         return found
     if len(keys) > 2:
         raise ValueError(f"planned_share: of {len(keys)} arms a dict is needed, "
-                         f"such as {{{', '.join(f'{names[key]!r}: {1 / len(keys):.3g}' for key in keys)}}}")  # fmt: skip
+                         f"such as {{{', '.join(f'{names[key]!r}: {short(1 / len(keys))}' for key in keys)}}}")  # fmt: skip
     return {control: 1 - plan, others[0]: plan}
 
 
@@ -1356,11 +1395,11 @@ def _before_findings(cells, keys, names, looks, design):
 def _event_findings(found_walk, pair, names, control, other, design, first):
     """A comparison none of whose looks may be used."""
     found, _ = found_walk
-    short, events = f"{names[control]} and {names[other]}", pair.events() if design["method"] != "guaranteed" else None
+    whose, events = f"{names[control]} and {names[other]}", pair.events() if design["method"] != "guaranteed" else None
     if found.ready.any():
         if events is None or events[-1] >= design["minimum"]:
             return []
-        return [say("a few users carry most of the spread", place=f"arms {short}", severity=WARNING, what_to_do="They "
+        return [say("a few users carry most of the spread", place=f"arms {whose}", severity=WARNING, what_to_do="They "
                     "came after the first look, and the interval is less sure than it says: cap the outcome (LEAST).")]  # fmt: skip
     if design["method"] in SPENDING and (events >= design["minimum"]).any():
         problem, do = "no look of the group-sequential design may be used yet", "Wait for more users."
@@ -1368,7 +1407,7 @@ def _event_findings(found_walk, pair, names, control, other, design, first):
         problem = f"fewer than {design['minimum']:g} events in an arm"
         do = ("Wait: with so few, an interval from the log's own spread is too narrow. Where a few users carry most of "
               "the spread of a number, cap it beforehand (LEAST). method='guaranteed' needs no minimum.")  # fmt: skip
-    return [say(problem, place=f"arms {short}: {events[-1]:.0f}", severity=FATAL if first else WARNING, what_to_do=do)]
+    return [say(problem, place=f"arms {whose}: {events[-1]:.0f}", severity=FATAL if first else WARNING, what_to_do=do)]
 
 
 def _result(walks, cells, columns, design, problems, names, control, others, looks, offset, shares, alpha):
@@ -1584,11 +1623,11 @@ class Sequential(Result):
                 parts.append(f"For {row.arm} there are too few events to say anything.")
                 continue
             level = 100 * self.level if len(self.comparisons) == 1 else 100 * (1 - self.alpha)
-            interval = f"{level:.4g} % interval {row.lo:.3g} to {row.hi:.3g}"
+            interval = f"{level:.4g} % interval {short(row.lo)} to {short(row.hi)}"
             if row.lo > 0 or row.hi < 0:
-                said = f"{'raises' if row.lo > 0 else 'lowers'} {outcome} by {abs(row.estimate):.3g} ({interval})"
+                said = f"{'raises' if row.lo > 0 else 'lowers'} {outcome} by {short(abs(row.estimate))} ({interval})"
             else:
-                said = f"has no clear effect on {outcome} so far (estimate {row.estimate:.3g}, {interval})"
+                said = f"has no clear effect on {outcome} so far (estimate {short(row.estimate)}, {interval})"
             more = {"not worse": "; it is not worse by more than the margin", "not worthwhile": "; an effect that is worth "
                     "having is excluded"}.get(row.verdict, "")  # fmt: skip
             parts.append(f"{row.arm} {said}{more}, from {row.users:,} users against {row.users_control:,} with "

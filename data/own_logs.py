@@ -10,6 +10,7 @@ that is how a word in a column of numbers is counted instead of crashing.
 """
 
 import difflib
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -503,6 +504,14 @@ class Logs:
     def text(self, role, column):
         """SQL for a column of labels (see `text`)."""
         return text(self.expression(role, column))
+
+
+def short(value):
+    """A number for a report: three digits that count, never an exponent: 0.0713, -8.3, 21,013."""
+    if abs(value) >= 999.5 and math.isfinite(value):
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
 
 
 def number_text(value):

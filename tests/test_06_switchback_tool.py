@@ -1071,3 +1071,20 @@ def test_nothing_but_refusals_on_a_hundred_random_logs():
         assert np.isfinite([result.estimate, result.standard_error, result.lo, result.hi]).all() and result.report()
         assert np.isfinite(result.effects[["estimate", "lo", "hi"]].to_numpy()).all()
     assert answers >= 15
+
+
+@pytest.mark.parametrize("zone", ["Z", "-05:00", ""])
+def test_plan_takes_a_history_with_a_zone_and_a_cycle(zone):
+    """The same hours with and without a zone: the same plan (a cycle of the day; the history begins at midnight)."""
+    hours = pd.date_range("2024-01-01", periods=24 * 30, freq="h")
+    values = np.random.default_rng(1).normal(np.sin(np.arange(len(hours)) * 2 * np.pi / 24), 1)
+    frame = pd.DataFrame({"y": values})
+    how = {"slot": "1h", "cycle": 24, "schedule": "coin per block", "block": 3, "slots": [240], "total": 0.5}
+    found, naive = (
+        sb.plan(frame.assign(time=hours.strftime("%Y-%m-%dT%H:%M:%S") + text), {"outcome": "y", "time": "time"}, **how,
+                experiments=50, replays=50, seed=1).table
+        for text in (zone, "")
+    )  # fmt: skip
+    if zone != "-05:00":
+        pd.testing.assert_frame_equal(found, naive)
+    assert set(found["cycle"]) == {False, True}

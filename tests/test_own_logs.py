@@ -292,3 +292,13 @@ def test_an_arm_may_be_called_none():
         values(three, "treated", "arm", "yes_no", yes="New")
     named = values(three, "treated", "arm", "yes_no", yes="New", no="Old")
     np.testing.assert_array_equal(named, [np.nan, 1, 0, np.nan])
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(0.071332, "0.0713"), (-8.302, "-8.3"), (21013.4, "21,013"), (-1294, "-1,294"), (999.6, "1,000"), (999.4, "999"),
+     (0.0000123456, "0.0000123"), (0, "0"), (float("inf"), "inf"), (float("nan"), "nan"),
+     (np.float64(1e9), "1,000,000,000")],
+)  # fmt: skip
+def test_a_report_writes_no_exponents(value, text):
+    assert own_logs.short(value) == text
