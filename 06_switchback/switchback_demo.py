@@ -643,7 +643,7 @@ for axes, at, real, other in ((left, apart, [share.corr(share.shift(k)) for k in
                               (right, size, 100 * finds["detects"], 280 * s_total * np.sqrt(48 / size))):  # fmt: skip
     axes.plot(at, real, "o-", color=INK, ms=4)
     axes.plot(at, other, "o--", color=INK, ms=4, mfc="white")
-for axes, at, high, low in ((left, 5, 0.72, -0.45), (right, 170, 12, 0.4)):
+for axes, at, high, low in ((left, 5, 0.72, -0.45), (right, 170, 12, 0.35)):
     axes.text(at, high, "real hours"), axes.text(at, low, "simulated hours")
 left.axhline(0, color=FAINT, lw=1, zorder=0)
 left.set(xlabel="hours apart", ylabel="autocorrelation", ylim=(-0.6, 1), xticks=range(0, 25, 6))
@@ -657,8 +657,9 @@ show(figure, "how_long",
 
 # %% [markdown]
 # *Figure 4. Left: how hours correlate that are so far apart; residuals of section 3, and the real year. Right: the total
-# that is found with power 0.80, on logarithmic scales, by HAC with paired blocks. Read the right panel on your own
-# history, before you promise a date.*
+# that is found with power 0.80, on logarithmic scales, by HAC with paired blocks and a level for each hour of the day. (The
+# first page has no such levels; they cost much while days are few.) Read the right panel on your own history, before you
+# promise a date.*
 #
 # **No number of hours without the noise that it assumes.** A thousand users in an hour suggest an error that they do not
 # have. The practice notebook runs a thousand such experiments for each schedule and length, on a history of yours.

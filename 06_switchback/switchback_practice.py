@@ -89,7 +89,8 @@ rows = ["schedule", "analysis", "hour effects"]
 display(study.pivot_table(index=rows, columns="slots", values="coverage", sort=False).mul(100).round(1))
 
 # %%
-display(study.pivot_table(index=rows, columns="slots", values="SD", sort=False).div(SMALLEST_EFFECT_THAT_MATTERS).round(1))
+spread = study.pivot_table(index=rows, columns="slots", values="SD", sort=False)
+display(spread.div(SMALLEST_EFFECT_THAT_MATTERS).round(1))
 
 # %% [markdown]
 # Plain least squares, which takes hours for independent, holds the truth in only about three intervals of four when a

@@ -658,7 +658,7 @@ for row, (rule, (estimate, _, _)) in enumerate(reversed(ends_at["prompt"].items(
     color = COLOR["naive" if rule == "peeking" else "estimate"]
     axes.plot(100 * estimate, row + jitter, ".", color=color, ms=5, mew=0, alpha=0.6)
     axes.plot([100 * estimate.mean()] * 2, [row - 0.32, row + 0.32], color=INK, lw=2.5)
-    axes.text(100 * estimate.mean(), row + 0.36, f"mean {100 * estimate.mean():.1f}", ha="center")
+    axes.text(100 * estimate.mean() + 0.25, row + 0.36, f"mean {100 * estimate.mean():.1f}")
 axes.axvline(100 * World.prompt_effect, color=COLOR["truth"], lw=2, zorder=0)
 axes.axvline(0, color=FAINT, lw=1, ls=":")
 axes.text(100 * World.prompt_effect - 0.3, -0.62, "truth", color=COLOR["truth"], ha="right")

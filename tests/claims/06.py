@@ -446,7 +446,7 @@ SOLUTIONS_CLAIMS = [
 
 def best(study, slots):
     """What is detected with so many slots under the paired schedule by the best of the analyses that are honest."""
-    part = study[(study["schedule"] == "paired 3-blocks") & (study["slots"] == slots)]
+    part = study[(study["schedule"] == "your coins") & (study["slots"] == slots)]
     return part.loc[part["analysis"] != "least squares", "detects"].min()
 
 
@@ -470,20 +470,20 @@ PRACTICE_CLAIMS = [
     Claim("holds the truth in only about three intervals of four when a coin decides each block",
           when="0.70 < covers(study, 'coin per 3-block', 'least squares').mean() < 0.80 and 0.75 == 3 / 4"),
     Claim("do what they say, or a little more", when="covers(study, 'coin per 3-block', 'HAC', 'randomization', "
-          "'Horvitz-Thompson').min() > 0.93 and covers(study, 'paired 3-blocks', 'HAC', 'randomization', "
+          "'Horvitz-Thompson').min() > 0.93 and covers(study, 'your coins', 'HAC', 'randomization', "
           "'Horvitz-Thompson').min() > 0.93"),
     Claim("The fixed schedule has no coin, and no analysis saves it", when="covers(study, 'fixed 3-3', 'HAC').min() < 0.7 and "
           "covers(study, 'fixed 3-3', 'least squares').min() < 0.85"),
     Claim("the longer it runs, the surer it is of a wrong number", when="misses(study, 1008) > misses(study, 408) > misses(study, 168)"),
     Claim("that find a total of one point with 80 % power",
-          when="SMALLEST_EFFECT_THAT_MATTERS == 0.01 and plans['paired 3-blocks'].needed.__defaults__ == (80 / 100,)"),
+          when="SMALLEST_EFFECT_THAT_MATTERS == 0.01 and plans['your coins'].needed.__defaults__ == (80 / 100,)"),
     Fixed("coverage is near 0.95", "`beyond` marks numbers beyond those tried", why=FORM),
     Claim("On these hours two days find a total of {100 * best(study, 48):.0f} points, six weeks one of "
           "{100 * best(study, 1008):.0f} points, and a single point takes more than a year",
           when="needed['slots'].min() > 365 * 24 and 48 == 2 * 24 and 1008 == 6 * 7 * 24"),
     Claim("with 80 percent power against the number of slots, both on logarithmic scales, for four analyses; all lines fall, "
           "and the one that replays the coins ends lowest",
-          when="study.loc[(study['schedule'] == 'paired 3-blocks') & (study['slots'] == 1008)].set_index('analysis')['detects']"
+          when="study.loc[(study['schedule'] == 'your coins') & (study['slots'] == 1008)].set_index('analysis')['detects']"
           ".idxmin() == 'randomization' and study['analysis'].nunique() == 4 and 80 > 0"),
     Fixed("finds with 80 % power", why="the figure of the tool"),
     Claim("Here all intervals hold 0, the truth", when="(result.effects['lo'] < 0).all() and (0 < result.effects['hi']).all()"),
