@@ -311,7 +311,7 @@ PLATFORMS = {"macOS": 0.0752, "Linux": 0.0795}  # what these lines find on the p
 print("these lines find", ", ".join(f"{value:.4f} on {name}" for name, value in PLATFORMS.items()))
 
 # %% [markdown]
-# The tempting answer is "the same", since nothing is drawn. The third decimal differs, by nearly half a point. The score
+# The tempting answer is "the same", since nothing is drawn. The third decimal differs, by four tenths of a point. The score
 # takes few values, so ties are the rule, and which of several equally near users is "the" nearest depends on how the C++
 # library of the system sorts a list. Neither number is wrong. An estimator that leaves ties to the software is not
 # defined. The natural definition: **average over all tied twins**.
@@ -554,8 +554,8 @@ show(figure, "honest",
      "20.7 points, coverage 0. Those of the six others lie around the truth of 8 points.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6. A dot is the estimate from one fresh dataset, 150 for each estimator. The dashboard is precise and wrong; the
-# others scatter around the truth.*
+# *Figure 6. A dot is the estimate from one fresh dataset, 150 for each estimator (100 for matching). The dashboard is precise
+# and wrong; the others scatter around the truth.*
 #
 # Every adjusted estimator is right on average, and its interval covers as often as it promises, within two Monte Carlo
 # errors (±; for the bootstrap 0.015). They differ in how they scatter: one nearest neighbour throws information away, and
@@ -584,8 +584,8 @@ one_score = constant_score(n, y, EFFECT)
 display(one_score.round(4))
 
 # %% [markdown]
-# The estimate is doubly robust and its free error is **not**: it is a fifth too small, and the 95 % interval covers
-# 0.865. Where one of the two models is wrong, the estimate stays right by way of the other, and the bracket does not know
+# The estimate is doubly robust and its free error is **not**: it is nearly a quarter too small, and the 95 % interval
+# covers 0.865. Where one of the two models is wrong, the estimate stays right by way of the other, and the bracket does not know
 # how uncertain the other is. So ship an error that does: from a bootstrap, or from the equations of score, outcome models
 # and estimate stacked together (Stefanski and Boos 2002), a **sandwich**. The tool does the latter.
 #
@@ -750,7 +750,7 @@ print("regression on own choice, share of colleagues, tier: {:.3f} and {:.3f}".f
 # | failure | what weighting does | tiers and confidence balanced? | what notices |
 # |---|---|---|---|
 # | a hidden confounder | two and a half points too high | yes | nothing in these columns |
-# | hardly any overlap | right on average, and anything in a single log | often not | effective sample size |
+# | hardly any overlap | right on average, and anything in a single log | not always | effective sample size |
 # | the wrong score model | two points too high | yes | balance of interactions |
 # | colleagues | neither of two effects | yes | knowing who works with whom |
 
