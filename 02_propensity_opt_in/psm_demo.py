@@ -70,9 +70,9 @@ from series import COLOR, FAINT, INK, display, plt, published, show, study_table
 
 # %% tags=["parameters"]
 DATA = DATASET  # the published logs; another dataset of the generator will do as well
-N_BOOTSTRAP, SEED_BOOTSTRAP = 500, 7  # samples of the bootstrap, and its seed
-N_DATASETS, N_FAILURE = 1000, 400  # fresh datasets of 50,000 users, of section 10 and of broken worlds
-SEED_STUDY = 202
+SEED_BOOTSTRAP, N_BOOTSTRAP = 7, 500  # of the bootstrap in section 8
+N_DATASETS = 1000  # fresh datasets of 50,000 users in section 10
+SEED_STUDY, N_FAILURE = 202, 400  # datasets of each broken world in section 11
 
 # %%
 logs = load_logs(DATA)[["engagement_tier", "query_confidence", "opt_in_agent_mode", "task_completed"]]
@@ -346,7 +346,7 @@ for name, value in {"ties averaged": averaged, **PLATFORMS}.items():
 axes.set(xlabel="matching estimate of the ATT (percentage points)", ylabel="tie-breaks", ylim=(0, top))
 show(figure, "tie_breaks",
      "Histogram of the matching estimate over a thousand random tie-breaks, a bell from about 7 to 9 points. "
-     "The macOS number 7.52 lies on its left side, the Linux number 7.95 near the middle, by the average 7.97.")  # fmt: skip
+     "The macOS number 7.52 lies on its left side, the Linux number 7.95 near the middle, by the mean 7.97.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4. One log, one estimator, a thousand ways to break its ties. Two computers are two draws; the solid line is

@@ -236,14 +236,16 @@ print(aggregate[aggregate.index("SELECT\n    z1") :])
 # %%
 training = folder().parent / "data" / "real" / "nsw_cps.csv"
 roles = {"outcome": "earnings_1978", "treated": "treated",
-         "covariates": ["age", "education_years", "black", "hispanic", "married", "no_degree", "earnings_1974", "earnings_1975"]}
+         "covariates": ["age", "education_years", "black", "hispanic", "married", "no_degree",
+                        "earnings_1974", "earnings_1975"]}
 try:
     analyse(training, roles, target="ATE")
 except UnfitLog as refusal:
     print(refusal)
 forced = analyse(training, roles, target="ATE", method="ipw", accept=("overlap", "balance"))
 participants = analyse(training, roles, target="ATT")
-print(f"\nforced ATE {forced.estimate:,.0f}; ATT {participants.estimate:,.0f} [{participants.lo:,.0f}, {participants.hi:,.0f}]")
+low, high = participants.lo, participants.hi
+print(f"\nforced ATE {forced.estimate:,.0f}; ATT {participants.estimate:,.0f} [{low:,.0f}, {high:,.0f}]")
 
 # %% [markdown]
 # ## References

@@ -3,7 +3,6 @@
 import pandas as pd
 from claim_tools import ROOT, Claim, Fixed
 from generate_data import World
-from scipy import stats
 
 import run
 
@@ -113,7 +112,7 @@ CLAIMS = [
     Fixed("The natural definition: average over all tied twins", why=LOGIC),
     Claim("how far may two honest programs be apart? Break the ties at random, one draw for each score, a thousand times", when="len(ties) == 1000 and len(PLATFORMS) == 2"),
     Claim("over a thousand random tie-breaks, a bell from about 7 to 9 points. The macOS number {100 * PLATFORMS['macOS']:.2f} lies on its left side, the Linux number "
-          "{100 * PLATFORMS['Linux']:.2f} near the middle, by the average {100 * averaged:.2f}",
+          "{100 * PLATFORMS['Linux']:.2f} near the middle, by the mean {100 * averaged:.2f}",
           when="len(ties) == 1000 and about(100 * ties.min(), 7, 0.02) and about(100 * ties.max(), 9, 0.02) and (ties < PLATFORMS['macOS']).mean() < 0.15"),
     Claim("One log, one estimator, a thousand ways to break its ties. Two computers are two draws", when="len(ties) == 1000 and len(PLATFORMS) == 2"),
     Claim("The article reads the order of its two numbers, matching below weighting, as typical of one nearest neighbour. Averaged over ties, matching lies above: "
