@@ -42,7 +42,8 @@
 # **You will do:** weight ten users by hand, then 50,000; match them; look for what weights cannot balance; test every
 # interval on fresh datasets; break the method in four ways and see which check notices. **You will learn:** which users
 # each estimator speaks about, why matching may depend on the computer, why a clean balance table proves less than it
-# seems to, and how strong a hidden confounder would have to be. **You need:** logistic regression, standard errors. **Run time:** under 20 seconds. **On your own logs:** [psm_practice](psm_practice.ipynb).
+# seems to, and how strong a hidden confounder would have to be. **You need:** logistic regression, standard errors.
+# **Run time:** under 20 seconds. **On your own logs:** [psm_practice](psm_practice.ipynb).
 #
 # The notebook follows [an article by Rudrendu
 # Paul](https://www.freecodecamp.org/news/product-experimentation-with-propensity-scores-causal-inference-for-llm-based-features-in-python)
@@ -96,9 +97,9 @@ by_tier[["users", "opt-in rate"]] = opted_in.groupby(tier).agg(["size", "mean"])
 display(by_tier.loc[list(TIERS)].round(3))
 
 # %% [markdown]
-# The first two columns are completion without and with agent mode. Heavy users opt in more than five times as often as
-# light ones, and complete far more tasks *without* agent mode, too. So those who opted in are people who would have done
-# well anyway. The dashboard adds their head start to the effect.
+# The first two columns are completion without and with agent mode. Heavy users opt in more than five
+# times as often as light ones, and complete far more tasks *without* agent mode, too. So those who opted in are people
+# who would have done well anyway. The dashboard adds their head start to the effect.
 #
 # **Predict, then run.** The log has 50,000 users and the truth is 0.08. What would the dashboard say in an endless log?
 # Write down two decimals.
@@ -200,8 +201,8 @@ show(figure, "weighting",
 # *Figure 2. What weights do to 50,000 users. The width of a bar is the share of the tier in its group. Dashed: the mean
 # of each group.*
 #
-# Is 8.5 right? It is if a light user who opted in is like a light user who did not. Tier is one thing that we know about
-# a user. A real log knows twenty.
+# Is 8.5 right? It is if a light user who opted in is like a light user who did not. Tier is one thing that we know
+# about a user. A real log knows twenty.
 
 # %% [markdown]
 # ## 4. Many covariates in one number
@@ -253,9 +254,9 @@ show(figure, "fitted_scores",
 # it is no mark of quality. A score that did so perfectly would leave nobody to compare with.
 #
 # Two remarks of the article do not hold. It finds that the mean score of each tier agrees with its opt-in rate, and
-# calls the model calibrated. Logistic regression *makes* them agree, for every indicator in the model, however wrong the
-# model is. And the penalty of scikit-learn's default shrinks scores towards the overall opt-in rate, and not towards
-# 0.5, since the intercept is not penalised (the appendix turns the penalty up).
+# calls the model calibrated. Logistic regression *makes* them agree, for every indicator in the model, however wrong
+# the model is. And the penalty of scikit-learn's default shrinks scores towards the overall opt-in rate, and not
+# towards 0.5, since the intercept is not penalised (the appendix turns the penalty up).
 
 # %% [markdown]
 # ## 5. Weight: whom is the answer about?
@@ -311,10 +312,10 @@ PLATFORMS = {"macOS": 0.0752, "Linux": 0.0795}  # what these lines find on the p
 print("these lines find", ", ".join(f"{value:.4f} on {name}" for name, value in PLATFORMS.items()))
 
 # %% [markdown]
-# The tempting answer is "the same", since nothing is drawn. The third decimal differs, by four tenths of a point. The score
-# takes few values, so ties are the rule, and which of several equally near users is "the" nearest depends on how the C++
-# library of the system sorts a list. Neither number is wrong. An estimator that leaves ties to the software is not
-# defined. The natural definition: **average over all tied twins**.
+# The tempting answer is "the same", since nothing is drawn. The third decimal differs, by four tenths of
+# a point. The score takes few values, so ties are the rule, and which of several equally near users is "the" nearest
+# depends on how the C++ library of the system sorts a list. Neither number is wrong. An estimator that leaves ties to
+# the software is not defined. The natural definition: **average over all tied twins**.
 
 # %% tags=["live-code"]
 # Mean completion of the others at each score; for each user who opted in, the nearest score among these.
@@ -345,22 +346,22 @@ for name, value in {"ties averaged": averaged, **PLATFORMS}.items():
     axes.text(100 * value, top, f" {name} \n {100 * value:.2f} ", ha=side, va="bottom")
 axes.set(xlabel="matching estimate of the ATT (percentage points)", ylabel="tie-breaks", ylim=(0, top))
 show(figure, "tie_breaks",
-     "Histogram of the matching estimate over a thousand random tie-breaks, a bell from about 7 to 9 points. "
-     "The macOS number 7.52 lies on its left side, the Linux number 7.95 near the middle, by the mean 7.97.")  # fmt: skip
+     "Histogram of the matching estimate over a thousand random tie-breaks, a bell from about 7 to 9 points. The "
+     "macOS number 7.52 lies on its left side, the Linux number 7.95 near the middle, by the mean 7.97.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4. One log, one estimator, a thousand ways to break its ties. Two computers are two draws; the solid line is
 # the same everywhere.*
 #
-# The article reads the order of its two numbers, matching below weighting, as typical of one nearest neighbour. Averaged
-# over ties, matching lies *above*: 0.0797 against 0.0770. The order was a toss.
+# The article reads the order of its two numbers, matching below weighting, as typical of one nearest neighbour.
+# Averaged over ties, matching lies *above*: 0.0797 against 0.0770. The order was a toss.
 #
-# The interval needs care, too. The bootstrap is not valid for matching (Abadie and Imbens 2008). Abadie and Imbens (2006)
-# give an error that charges for twins who serve often; the tool has it, 0.0062.
+# The interval needs care, too. The bootstrap is not valid for matching (Abadie and Imbens 2008). Abadie and Imbens
+# (2006) give an error that charges for twins who serve often; the tool has it, 0.0062.
 #
-# And matching **without replacement**, recommended for its smaller variance? Of the heavy users, 4,805 opted in and only
-# 2,624 did not. When these are used up, 2,181 of the 13,451 must take medium twins, who complete 15 points less. That
-# alone adds two and a half points: a smaller variance around the wrong number.
+# And matching **without replacement**, recommended for its smaller variance? Of the heavy users, 4,805 opted in and
+# only 2,624 did not. When these are used up, 2,181 of the 13,451 must take medium twins, who complete 15 points less.
+# That alone adds two and a half points: a smaller variance around the wrong number.
 
 # %% [markdown]
 # ## 7. Check the balance, all of it
@@ -463,9 +464,9 @@ by_tool = tool.aipw(z, *arrays)
 print(f"tool: {by_tool.estimate:.4f}, error {by_tool.error:.4f}")
 
 # %% [markdown]
-# The estimate is **doubly robust**: it is consistent if either model is right. And it seems to bring its error for free,
-# that of the mean of the brackets. Both ways agree here, where both models are right. The next section asks whether the
-# error is doubly robust, too.
+# The estimate is **doubly robust**: it is consistent if either model is right. And it seems to bring its
+# error for free, that of the mean of the brackets. Both ways agree here, where both models are right. The next section
+# asks whether the error is doubly robust, too.
 
 # %% [markdown]
 # ## 10. Is the answer honest?
@@ -554,12 +555,12 @@ show(figure, "honest",
      "20.7 points, coverage 0. Those of the six others lie around the truth of 8 points.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6. A dot is the estimate from one fresh dataset, 150 for each estimator (100 for matching). The dashboard is precise
-# and wrong; the others scatter around the truth.*
+# *Figure 6. A dot is the estimate from one fresh dataset, 150 for each estimator (100 for matching). The
+# dashboard is precise and wrong; the others scatter around the truth.*
 #
 # Every adjusted estimator is right on average, and its interval covers as often as it promises, within two Monte Carlo
-# errors (±; for the bootstrap 0.015). They differ in how they scatter: one nearest neighbour throws information away, and
-# an arbitrary tie-break would add its own 0.0036 to that.
+# errors (±; for the bootstrap 0.015). They differ in how they scatter: one nearest neighbour throws information away,
+# and an arbitrary tie-break would add its own 0.0036 to that.
 #
 # **Is the error of AIPW doubly robust?** Give it a score that is plainly wrong, one number for everybody, and a right
 # outcome model, the mean of each tier. The estimate must stay right. Compare two errors: the free one of the brackets,
@@ -584,10 +585,11 @@ one_score = constant_score(n, y, EFFECT)
 display(one_score.round(4))
 
 # %% [markdown]
-# The estimate is doubly robust and its free error is **not**: it is nearly a quarter too small, and the 95 % interval
-# covers 0.865. Where one of the two models is wrong, the estimate stays right by way of the other, and the bracket does not know
-# how uncertain the other is. So ship an error that does: from a bootstrap, or from the equations of score, outcome models
-# and estimate stacked together (Stefanski and Boos 2002), a **sandwich**. The tool does the latter.
+# The estimate is doubly robust and its free error is **not**: it is nearly a quarter too small, and the
+# 95 % interval covers 0.865. Where one of the two models is wrong, the estimate stays right by way of the other, and
+# the bracket does not know how uncertain the other is. So ship an error that does: from a bootstrap, or from the
+# equations of score, outcome models and estimate stacked together (Stefanski and Boos 2002), a **sandwich**. The tool
+# does the latter.
 #
 # **Is the ATT always the surer one?** The article says so: only the controls are weighted. Turn the world round: light
 # users opt in most, heavy users least, and agent mode still adds 0.08 for everybody.
@@ -611,9 +613,9 @@ print(f"dashboard of an endless log: {endless(turned):+.4f}")
 # %% [markdown]
 # ## 11. When it fails
 #
-# Four ways to break it. Three checks travel with the estimate: the balance table, the **effective sample size**
-# $(\sum w)^2/\sum w^2$ (how many equally weighted users a weighted group is worth), and knowing who could influence whom.
-# Keep score of which check notices what.
+# Four ways to break it. Three checks travel with the estimate: the balance table, the **effective sample size** $(\sum
+# w)^2/\sum w^2$ (how many equally weighted users a weighted group is worth), and knowing who could influence whom. Keep
+# score of which check notices what.
 
 # %%
 F = np.column_stack([t == 0, t == 1, t == 2, c, c * (t == 0), c * (t == 1), c * (t == 2)])
@@ -662,13 +664,13 @@ print(f"endless log: {MORE_DONE * shares @ (q1 - q0):+.4f}; largest SMD {np.abs(
 #
 # The size can be worked out: the effect of the trait times the difference in how common it is between the groups, tier
 # by tier; exactly 0.0239. What helps is to know the product (which traits drive both?), to record them, to look at an
-# outcome that agent mode cannot have changed (a **negative control**, Lipsitch et al. 2010), and to ask how strong such a
-# trait would have to be: section 12.
+# outcome that agent mode cannot have changed (a **negative control**, Lipsitch et al. 2010), and to ask how strong such
+# a trait would have to be: section 12.
 #
 # ### Failure 2: hardly any overlap
 #
-# Agent mode is buried in a menu that light users do not find: 0.2 % of them opt in. And it helps them less, 0.02 instead
-# of 0.10.
+# Agent mode is buried in a menu that light users do not find: 0.2 % of them opt in. And it helps them less, 0.02
+# instead of 0.10.
 
 # %%
 gains, buried_rate = np.array([0.02, 0.10, 0.10])[t], np.array([0.002, 0.35, 0.65])[t]
@@ -697,8 +699,8 @@ display(one_score_buried.round(4))
 #
 # ### Failure 3: the wrong model of the score
 #
-# Heavy users opt in for *hard* queries (log-odds fall by 6 per unit of confidence), light users for easy ones (they rise
-# by 1.5), and completion depends on confidence in opposite ways as well. The score model has one slope for all.
+# Heavy users opt in for *hard* queries (log-odds fall by 6 per unit of confidence), light users for easy ones (they
+# rise by 1.5), and completion depends on confidence in opposite ways as well. The score model has one slope for all.
 
 # %%
 slope_in, slope_done = np.array([1.5, 0, -6])[t], np.array([0.5, 0, -0.5])[t]
@@ -782,13 +784,13 @@ luck = np.ptp(np.random.default_rng(SEED_STUDY).normal(0, errors, (100_000, 3)),
 print(f"largest minus smallest {spread:.3f}; as far apart by luck alone: {np.mean(luck >= spread):.2f}")
 
 # %% [markdown]
-# "Light users benefit most" would look fine on a slide. Every interval holds 0.08, the truth in each tier, but at work
-# nobody knows that. What one can know is how often three equal effects come out so far apart when the largest and the
-# smallest are picked after looking: in 4 logs of 100, the last number. A reason to look again in fresh data, not to ship
-# for light users first.
+# "Light users benefit most" would look fine on a slide. Every interval holds 0.08, the truth in each
+# tier, but at work nobody knows that. What one can know is how often three equal effects come out so far apart when the
+# largest and the smallest are picked after looking: in 4 logs of 100, the last number. A reason to look again in fresh
+# data, not to ship for light users first.
 #
-# **What the decision buys** is the effect on those who have not opted in, times their share. **What could be hidden** is
-# priced below it.
+# **What the decision buys** is the effect on those who have not opted in, times their share. **What could be hidden**
+# is priced below it.
 
 # %%
 rollout = result.rollout()
@@ -798,20 +800,21 @@ benchmark = result.benchmark().set_index("covariate").drop(columns=["lo", "hi"])
 display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchmark.round(3))
 
 # %% [markdown]
-# With agent mode for the other 73 % as well, the product as a whole would gain 6.4 points, with an interval from 5.5 to
-# 7.3. The E-value and its like price the assumption that cannot be tested. Each is a worst case: a trait of that strength
-# *could* explain the effect away; another of the same strength may do nothing.
+# With agent mode for the other 73 % as well, the product as a whole would gain 6.4 points, with an
+# interval from 5.5 to 7.3. The E-value and its like price the assumption that cannot be tested. Each is a worst case: a
+# trait of that strength *could* explain the effect away; another of the same strength may do nothing.
 #
-# - **E-value** (VanderWeele and Ding 2017): 1.56. With agent mode all users would complete 1.15 times as often as without
-#   it. A trait that raises both opting in and completing by a risk ratio of 1.56 could make that out of nothing.
+# - **E-value** (VanderWeele and Ding 2017): 1.56. With agent mode all users would complete 1.15 times as often as
+#   without it. A trait that raises both opting in and completing by a risk ratio of 1.56 could make that out of
+#   nothing.
 # - **Robustness value** (Cinelli and Hazlett 2020): it would have to explain 6.7 % of what is left of both.
 # - **Rosenbaum's $\Gamma$**: it would have to change the odds of opting in by a factor of 1.42, before a one-sided test
 #   of "no effect" could be chance.
 #
 # **Is 6.7 % much?** Compare with a covariate that you know. It is tempting to set it beside what tier itself explains,
-# which looks like "about as strong as tier". Cinelli and Hazlett warn of that, because opting in stands in the regression
-# as well, and give a formal benchmark, the second table. A hidden trait as strong as tier would turn 8.5 points into
-# −12.7. One **0.43 times as strong** could explain all of it, and 0.38 times makes the interval reach zero.
+# which looks like "about as strong as tier". Cinelli and Hazlett warn of that, because opting in stands in the
+# regression as well, and give a formal benchmark, the second table. A hidden trait as strong as tier would turn 8.5
+# points into −12.7. One **0.43 times as strong** could explain all of it, and 0.38 times makes the interval reach zero.
 
 # %% [markdown]
 # Is there such a trait? That is a question about the product and not about the data. Curiosity, say, or a manager who
@@ -819,8 +822,8 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 #
 # Three things make the answer better than any formula. Describe the experiment that you would have run, the **target
 # trial** (Hernán and Robins 2016): who takes part, from which day, what counts as opting in; and take no covariate that
-# was measured after it. Look at a negative control. And if the decision is large, randomize an *encouragement* to opt in
-# (exercise 3).
+# was measured after it. Look at a negative control. And if the decision is large, randomize an *encouragement* to opt
+# in (exercise 3).
 #
 # **Your turn:** [psm_practice](psm_practice.ipynb) does all of this on your own log. It is shown there on people who
 # stopped smoking, by their own decision.
@@ -842,8 +845,8 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 #
 # ## Quiz
 #
-# 1. A colleague adds "number of agent-mode sessions in the first week" to the covariates, and the AUC rises from 0.74 to
-#    0.99. Why is that no progress?
+# 1. A colleague adds "number of agent-mode sessions in the first week" to the covariates, and the AUC rises from 0.74
+#    to 0.99. Why is that no progress?
 # 2. All weighted SMDs are below 0.01. What do you know now, and what not?
 # 3. The ATE is 8.5 points. The product manager multiplies it by all users and books the gain of "agent mode on by
 #    default". Name two things that are wrong with that.
@@ -852,26 +855,27 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 #
 # ## On your own
 #
-# 1. **Change a constant** (5 minutes). In Failure 2, let 2 % of light users find agent mode instead of 0.2 %. Before you
-#    run it, predict the effective number of users and the SD of the estimate from those printed there. You are right if
-#    the number lies between 1,500 and 2,000 and the SD between 0.010 and 0.015: ten times as many light users are worth
-#    ten times as much. Why does the SD not fall to a tenth?
+# 1. **Change a constant** (5 minutes). In Failure 2, let 2 % of light users find agent mode instead of 0.2 %. Before
+#    you run it, predict the effective number of users and the SD of the estimate from those printed there. You are
+#    right if the number lies between 1,500 and 2,000 and the SD between 0.010 and 0.015: ten times as many light users
+#    are worth ten times as much. Why does the SD not fall to a tenth?
 
 # %%
 
 # %% [markdown]
-# 2. **Break an assumption** (15 minutes). In Failure 1, let agent mode do nothing (no `EFFECT` in `p1`). How strong must
-#    the effect of the hidden trait, `MORE_DONE`, be for IPW to report five points on average? You are right if you find a
-#    value between 0.20 and 0.22, and if the SMDs of tiers and confidence stay below 0.02 in all datasets while it happens.
+# 2. **Break an assumption** (15 minutes). In Failure 1, let agent mode do nothing (no `EFFECT` in `p1`). How strong
+#    must the effect of the hidden trait, `MORE_DONE`, be for IPW to report five points on average? You are right if you
+#    find a value between 0.20 and 0.22, and if the SMDs of tiers and confidence stay below 0.02 in all datasets while
+#    it happens.
 
 # %%
 
 # %% [markdown]
 # 3. **Design something new** (25 minutes). Stay with the curious of Failure 1, and randomize an *encouragement*: a coin
-#    shows half of the users a hint that adds 0.15 to their probability of opting in. It works through opting in only, so
-#    divide its effect on completing by its effect on opting in (the Wald estimator). You are right if its
-#    mean over 500 datasets lies between 0.07 and 0.09 while IPW gives more than 0.095, and its SD is five to seven times
-#    that of IPW.
+#    shows half of the users a hint that adds 0.15 to their probability of opting in. It works through opting in only,
+#    so divide its effect on completing by its effect on opting in (the Wald estimator). You are right if its mean over
+#    500 datasets lies between 0.07 and 0.09 while IPW gives more than 0.095, and its SD is five to seven times that of
+#    IPW.
 
 # %%
 

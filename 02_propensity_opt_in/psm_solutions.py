@@ -16,23 +16,23 @@
 #
 # 1. **Agent-mode sessions come after opting in.** Only users who opted in have any, so the score is near 1 for them and
 #    near 0 for the others: no overlap, nobody to compare with, and what the feature *does* is taken for who the user
-#    *is*. The tempting answer is that a better prediction makes a better comparison. A score is not there to predict. It
-#    is there to make users alike in what came *before* the decision.
+#    *is*. The tempting answer is that a better prediction makes a better comparison. A score is not there to predict.
+#    It is there to make users alike in what came *before* the decision.
 # 2. **You know that the weighted groups agree in what you recorded and looked at**, one column at a time. The tempting
 #    answer is that they are now comparable. You do not know that combinations agree (Failure 3), nor anything that no
 #    column holds (Failure 1, where the table is spotless and the estimate nearly two and a half points off).
 # 3. **The wrong users, and the wrong behaviour.** The ATE is about all users, but those who have opted in already gain
-#    nothing from a default: it is the ATU times the share of the others, 6.4 points for the product and not 8.5. And the
-#    estimate is about users who *chose* agent mode; who is switched on by default may never use it. (A third: a hidden
-#    trait, less than half as strong as tier.)
+#    nothing from a default: it is the ATU times the share of the others, 6.4 points for the product and not 8.5. And
+#    the estimate is about users who *chose* agent mode; who is switched on by default may never use it. (A third: a
+#    hidden trait, less than half as strong as tier.)
 #
 # ## 1. Change a constant
 #
 # *Failure 2 with 2 % of light users instead of 0.2 %: predict the effective number of users and the SD of the estimate.
 # Right: 1,500 to 2,000, and 0.010 to 0.015.*
 #
-# The effective size is $(\sum w)^2/\sum w^2$. The weight of a user who opted in is one over the opt-in rate of the tier,
-# so the number follows from rates and tiers alone, before any data are drawn.
+# The effective size is $(\sum w)^2/\sum w^2$. The weight of a user who opted in is one over the opt-in rate of the
+# tier, so the number follows from rates and tiers alone, before any data are drawn.
 
 # %%
 import sys
