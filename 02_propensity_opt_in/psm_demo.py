@@ -856,9 +856,9 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 # ## On your own
 #
 # 1. **Change a constant** (5 minutes). In Failure 2, let 2 % of light users find agent mode instead of 0.2 %. Before
-#    you run it, predict the effective number of users and the SD of the estimate from those printed there. You are
-#    right if the number lies between 1,500 and 2,000 and the SD between 0.010 and 0.015: ten times as many light users
-#    are worth ten times as much. Why does the SD not fall to a tenth?
+#    you run it, predict the effective number of users and the SD of the estimate from those printed there.
+#    You are right if the number lies between 1,500 and 2,000 and the SD between 0.010 and 0.015: ten times as many
+#    light users are worth ten times as much. Why does the SD not fall to a tenth?
 
 # %%
 
