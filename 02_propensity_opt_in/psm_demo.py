@@ -151,7 +151,7 @@ for panel, weight, kind in zip(panels, (np.ones(10), ten["weight"]), ("naive", "
     panel.axvline(4.5, color=FAINT, lw=1, ls=":")
     panel.set_xticks([2, 7], ["five light users", "five heavy users"])
     panel.set_yticks([0, 1], ["did not", "opted in"])
-    panel.set(xlim=(-0.9, 12.7), ylim=(-0.6, 1.6), title="everybody counts once" if kind == "naive"
+    panel.set(xlim=(-1.3, 12.7), ylim=(-0.6, 1.6), title="everybody counts once" if kind == "naive"
               else "area: one over the chance to be in that row")  # fmt: skip
 show(figure, "ten_users",
      "Ten users as dots with the number of their tasks, opted in above and the others below. Left, all dots "
@@ -186,8 +186,8 @@ for panel, width, kind in zip(panels, (before, after), ("naive", "estimate"), st
         left = 1.15 * j + np.append(0, width[j].cumsum()[:-1])
         panel.bar(left, height[j], width[j], align="edge", color=COLOR[color], alpha=0.8, edgecolor="white")
         panel.hlines(mean[j], 1.15 * j, 2.35, color=INK, lw=1.5, ls="--")
-        for at, name in zip(left + width[j] / 2, TIERS, strict=True):
-            panel.text(at, 2, name, color="white", rotation=90, ha="center", va="bottom", fontsize=8)
+        for at, w, name in zip(left + width[j] / 2, width[j], TIERS, strict=True):
+            panel.text(at, 2, name, color="white", rotation=90, ha="center", va="bottom", fontsize=min(8, 85 * w))
     panel.annotate("", (2.28, mean[0]), (2.28, mean[1]), arrowprops={"arrowstyle": "<->", "color": INK})
     panel.text(2.4, mean.mean(), f"{np.diff(mean)[0]:.1f}\npoints", color=COLOR[kind], va="center")
     panel.set_xticks([0.5, 1.65], ["did not opt in", "opted in"])
@@ -394,6 +394,7 @@ for name, marker, kind in (("raw", "o", "naive"), ("weighted", "s", "estimate"))
 for row, (raw, weighted) in zip(rows, smds.to_numpy(), strict=True):
     axes.text(1.05, row, f"{raw:+.3f} → {weighted:+.3f}", va="center", fontsize=9)
 axes.set_yticks(rows, smds.index)
+axes.set_xticks([-1, -0.5, 0, 0.5, 1])
 axes.set(xlabel="standardized mean difference, opted in minus others", xlim=(-1.05, 1.5), ylim=(0.4, 8.2))
 show(figure, "love_plot",
      "Standardized differences of seven features. Raw: light -0.92, heavy +0.74, medium +0.28, the others near "
