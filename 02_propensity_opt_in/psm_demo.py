@@ -518,7 +518,8 @@ rng, limits = np.random.default_rng(SEED_STUDY + 1), []
 for users, completed in zip(n[:200], y[:200], strict=True):
     cells = np.concatenate([users - completed, completed]) / 50_000
     tables = rng.multinomial(50_000, cells, size=N_BOOTSTRAP).reshape(-1, 2, 60).astype(float)
-    e = tool.scores(X, tool.fit_propensity(X, arm, tables.sum(axis=1)))
+    near = tool.fit_propensity(X, arm, users)  # where the fits of the samples may begin
+    e = tool.scores(X, tool.fit_propensity(X, arm, tables.sum(axis=1), start=near))
     effects = [tool.weighted_effect(e, arm, tables.sum(axis=1), tables[:, 1], k) for k in ("ATE", "ATT")]
     limits.append(np.percentile(effects, [2.5, 97.5], axis=1))
 boot_held = np.mean([(lo <= EFFECT) & (EFFECT <= hi) for lo, hi in limits], axis=0)
