@@ -3,7 +3,6 @@
 The estimators are those of propensity.py (test_02_propensity.py); the sentences are held by tests/claims/02.py.
 """
 
-import ast
 import sys
 
 import numpy as np
@@ -12,7 +11,7 @@ import propensity as tool
 import pytest
 import statsmodels.api as sm
 from generate_data import World, generate, simulate
-from notebook_tools import namespace
+from notebook_tools import functions
 from sklearn.linear_model import LogisticRegression
 
 import run
@@ -20,18 +19,9 @@ import run
 NOTEBOOK = run.ROOT / "02_propensity_opt_in" / "psm_demo.ipynb"
 
 
-def functions():
-    """The functions of the tutorial, with its imports and the variables that its execution left."""
-    tree = ast.parse(NOTEBOOK.with_suffix(".py").read_text(encoding="utf-8"))
-    keep = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))]
-    space = namespace(NOTEBOOK)
-    exec(compile(ast.Module(keep, []), str(NOTEBOOK), "exec"), space)
-    return space
-
-
 @pytest.fixture(scope="module")
 def nb():
-    return functions()
+    return functions(NOTEBOOK)
 
 
 def within(a, b, errors=4):
@@ -124,7 +114,7 @@ def plain_bootstrap(samples):
 
 
 def fast_bootstrap(samples):
-    nb = functions()
+    nb = functions(NOTEBOOK)
     names = ["engagement_tier", "query_confidence", "opt_in_agent_mode", "task_completed"]
     logs = generate(42, 50_000)[names].round({"query_confidence": 3})
     X, d, n, _, kind = nb["kinds_of"](logs)

@@ -138,9 +138,11 @@ WORKSHOP = [
           "Beta({nb('07')['prior'][3]}, {nb('07')['prior'][3]})"),
     Claim("the capital of {words(len(nb('07')['ten']))} pairs"),
     Claim("the table in § 7 has {nb('07')['table'].loc['safe 2x2 test', 'power']:.2f} for the safe test"),
-    Fixed("Width falls and bias rises", "the narrowest interval is the most wrong",
-          "a quarter of all draws lie above the truth",
-          why="notebooks of the first edition, which keep no variable for it: to become claims with the second"),
+    Claim("Width falls and bias rises", when="nb('03')['table'].loc['line 0.20', ('bent', 'SD')] < nb('03')['table'].loc['line 0.10', ('bent', 'SD')] and "
+          "abs(nb('03')['table'].loc['line 0.20', ('bent', 'mean')] - nb('03')['EFFECT']) > abs(nb('03')['table'].loc['line 0.10', ('bent', 'mean')] - nb('03')['EFFECT'])"),
+    Claim("the narrowest interval is the most wrong",
+          when="min(nb('03')['bend'], key=lambda k: nb('03')['bend'][k][2]) == max(nb('03')['bend'], key=lambda k: abs(nb('03')['bend'][k][0] - nb('03')['EFFECT']))"),
+    Claim("a quarter of all draws lie above the truth", when="about((nb('05')['over'] > nb('05')['EFFECT']).mean(), 1 / 4)"),
 ]  # fmt: skip
 
 
