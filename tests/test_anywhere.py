@@ -11,18 +11,16 @@ import check_environment
 import pytest
 import series
 import test_commands
-from notebook_tools import FIRST_EDITION, code_cells
+from notebook_tools import code_cells
 
 import run
 
-NOTEBOOKS = [path for path in run.executed_notebooks()
-             if path.parent.name[:2] not in FIRST_EDITION or path.stem.endswith("_practice")]  # fmt: skip
+NOTEBOOKS = run.executed_notebooks()
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 # ---- where a pointer has 32 bits (Python in the browser)
 
-CODE = [path for folder in (run.ROOT / "data", *run.folders()) for path in sorted(folder.glob("*.py"))
-        if not (path.parent.name[:2] in FIRST_EDITION and path.stem.endswith("_demo"))]  # fmt: skip
+CODE = [path for folder in (run.ROOT / "data", *run.folders()) for path in sorted(folder.glob("*.py"))]
 
 
 def uncast(source):
