@@ -374,19 +374,27 @@ def find_seed(logs, seeds=range(10_000)):
 
 
 def _check_text(path, raw):
-    """Raise ValueError, in one line, for text that is cut in its last row, or separated by anything but commas."""
-    first, _, _ = raw.partition(b"\n")
-    header = first.decode("utf-8-sig", errors="replace").strip()
+    """Raise ValueError, in one line, for what is no text, is cut in its last row, or is separated by anything else."""
+    if not raw.strip():
+        raise ValueError(f"{path}: an empty file. {AGAIN}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 (a workbook, a Parquet file?). {AGAIN}")
+    lines = text.splitlines()
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if header.count(separator) > header.count(","):
+        if lines[0].count(separator) > lines[0].count(","):
             raise ValueError(
                 f"{path}: columns are separated by {name}. Save it with commas between the columns and points in the "
                 f"numbers (0.85, not 0,85). {AGAIN}"
             )
-    if raw.endswith(b"\n"):
+    columns, values = (next(csv.reader([line], skipinitialspace=True), []) for line in (lines[0], lines[-1]))
+    if twice := sorted({name for name in COLUMNS if columns.count(name) > 1}):
+        raise ValueError(f"{path}: two columns are called {', '.join(twice)}. {AGAIN}")
+    if raw.endswith((b"\n", b"\r")):
         return
-    last = raw[raw.rfind(b"\n") + 1 :].decode("utf-8", errors="replace")
-    columns, values = (next(csv.reader([line]), []) for line in (header, last))
     if not values or len(values) != len(columns) or not values[-1]:
         raise ValueError(f"{path}: ends in the middle of a row (truncated, or not a CSV). {AGAIN}")
 
@@ -407,7 +415,7 @@ def load_logs(path=DATASET):
     raw = _read_bytes(path)
     _check_text(path, raw)
     try:
-        logs = pd.read_csv(io.BytesIO(raw))
+        logs = pd.read_csv(io.BytesIO(raw), skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a CSV file ({str(error).strip()}). {AGAIN}") from None
     missing = [name for name in COLUMNS if name not in logs.columns]
