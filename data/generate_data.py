@@ -449,6 +449,8 @@ def write_logs(path=DATASET, seed=SEED, n_users=N_USERS, world=World()):
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder that is there already: remove it, or choose another name")
+    if path.suffix.lower() not in (".csv", ".gz", ".parquet"):
+        raise ValueError(f"{path}: a name that ends in .csv, .csv.gz or .parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     blocks = map(_frame, _draw_blocks(seed, n_users, world))

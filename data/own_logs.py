@@ -339,7 +339,8 @@ def _check_header(file, columns):
         wanted = len(next(rows))
         for row in rows:
             if row and len(row) != wanted:
-                raise ValueError(f"{file}: line {rows.line_num} should have {wanted} columns, as the first, and has {len(row)}")
+                raise ValueError(f"{file}: line {rows.line_num} should have {wanted} columns, as the first, and has "
+                                 f"{len(row)}")  # fmt: skip
 
 
 def _frame(frame):
@@ -521,8 +522,8 @@ class Logs:
                          f"AS commas, MIN(v) AS one FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs "
                          "LIMIT 1000) AS t")  # fmt: skip
         if 2 * first["commas"][0] > first["n"][0]:
-            raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}); points are "
-                             f"needed: REPLACE({column}, ',', '.')")  # fmt: skip
+            raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}); points "
+                             f"are needed: REPLACE({column}, ',', '.')")  # fmt: skip
 
     def yes_no(self, role, column, yes=None, no=None):
         """SQL for a column of two values (see `yes_no`).
@@ -561,8 +562,9 @@ class Logs:
         if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
             wanted = "a date, a time stamp or a number"
             raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
-        first = self.ask(f"SELECT COUNT(*) AS n, COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS "
-                         f"TIMESTAMP)) AS times FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+        first = self.ask("SELECT COUNT(*) AS n, COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, "
+                         "COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
+                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
         if first["n"][0] == 0:  # of what kind its times would be nobody can say
             refuse(problem_table([say("the log has no rows", rows=0, what_to_do="Look at the path and the WHERE.")]))
         if first["numbers"][0] > first["times"][0]:
