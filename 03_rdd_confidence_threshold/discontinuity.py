@@ -259,7 +259,7 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
     centre, y_sd = _moments(n, y, yy) if n.sum() > 1 else (0.0, 0.0)
     if not np.isfinite(y_sd):
         raise ValueError("the outcome is too large for its squares to be summed")
-    if not y_sd > 0:
+    if not y_sd > 1e-7 * abs(centre):  # a difference of sums of squares: less is rounding
         raise ValueError("the outcome does not vary")
     S, Q = y - n * centre, yy - 2 * centre * y + n * centre**2
     if d is None:

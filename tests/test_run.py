@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pickle
+import random
 import re
 import shutil
 import signal
@@ -29,6 +30,7 @@ import run
 HEADLINE = "headline = dict(decision='d', method='m', naive=.2, estimate=.1, lo=.05, hi=.15, truth=.1, unit='pp')\n"
 FOUND = f"{HEADLINE}computed = dict(a=0.44, b=0.07)"
 LEDGER = "id,published,verdict,note\na,0.5,reproduced,\nb,7%,reproduced,\n"
+REAL = run.ROOT  # the fixture `series` puts another in its place
 RED_DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
@@ -560,16 +562,56 @@ def test_interrupt_is_one_line_and_leaves_nothing_half_done(series):
     assert not list(series.rglob("*.partial"))
 
 
+LONG = bool(os.environ.get("LONG"))
+
+
+@pytest.fixture
+def for_kills(series):
+    """A series of one notebook, or with LONG=1 a copy of the whole, in which everything is made; seconds of a run."""
+    if LONG:
+        others = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", ".*_cache", "*.parquet")
+        shutil.copytree(REAL, series, ignore=others, dirs_exist_ok=True)
+    else:
+        write(series, "08_small/small_demo.ipynb", DRAW.format(height=1.0, label=35, dpi=160), FOUND)
+        (series / "08_small" / "figures" / "line.png").write_bytes(RED_DOT)
+    start = time.time()
+    run.run_notebooks(every=True)
+    return series, time.time() - start + 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_after_a_kill_the_next_run_ends_well(series):
-    notebook = write(series, "08_small/small_demo.ipynb", SLOW, FOUND)
-    process, kernel = started(series)
-    process.kill()
-    process.communicate()
-    wait_until(lambda: not alive(kernel), 30)
-    edit(notebook, "time.sleep(100)", "time.sleep(0)")
+def test_a_kill_at_any_moment_loses_nothing(for_kills):
+    """`make` killed at random moments, from a fresh clone or where the last kill left it; the next one ends well."""
+    series, seconds = for_kills
+    typed = {path: path.read_bytes() for pattern in ("*_*/*.ipynb", "*_*/*.py") for path in series.glob(pattern)}
+    made = [*series.glob("*_*/figures/*"), series / "data" / "synthetic_llm_logs.csv"]
+    before = typed | {path: path.read_bytes() for path in made}
+    rng = random.Random(22)
+    for kill in range(20 if LONG else 2):
+        if kill % 2 == 0:
+            for path in (series / ".results").glob("*.*"):
+                path.unlink()
+            (series / "data" / "synthetic_llm_logs.csv").unlink(missing_ok=True)
+        try:  # run() kills with SIGKILL
+            subprocess.run([sys.executable, "run.py"], cwd=series, capture_output=True, timeout=rng.random() * seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        assert {path: path.read_bytes() for path in typed} == typed, f"lost by kill {kill}"
     done = command(series)
-    assert done.returncode == 0 and "executed in" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_a_killed_run_was_writing_is_swept_up(series):
+    write(series, "08_small/small_demo.ipynb", FOUND)
+    places = (series, series / "data", series / "08_small", series / "08_small" / "figures", series / ".results")
+    old, new = ([folder / f".x.{pid}.partial" for folder in places] for pid in (1, 2))
+    for path in old + new:
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    run.run_notebooks()
+    assert not any(path.exists() for path in old) and all(path.exists() for path in new)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x05damaged", pickle.dumps([1]), pickle.dumps({"key": 1})])
