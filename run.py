@@ -935,6 +935,8 @@ def _write_data():
 
 def main(arguments=None):
     """The command line; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal, or a file, that knows no letter but those of ASCII
+        stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(
         prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

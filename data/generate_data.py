@@ -501,6 +501,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments=None):
     """The command line; returns the exit status (0, or 2 after one line on stderr)."""
+    for stream in (sys.stdout, sys.stderr):  # a path may have letters that a terminal does not know
+        stream.reconfigure(errors="backslashreplace")
     parser = _Parser(prog="generate_data.py", description="Write the synthetic LLM-product logs.")
     parser.add_argument("--seed", type=int, default=SEED, help="of the random draws (default %(default)s)")
     parser.add_argument("--n-users", type=int, default=N_USERS, help="rows to write (default %(default)s)")

@@ -10,7 +10,6 @@ import warnings
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 from generate_data import World, generate
 from warehouse import DESIGNS, create_logs, tool

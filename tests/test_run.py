@@ -390,6 +390,62 @@ def test_nbval_runs_kernels_in_the_same_environment():
     assert not [name for name in os.environ if name.startswith(("MPLBACKEND", "MATPLOTLIBRC", "PYTHON"))]
 
 
+ODD = {
+    "PYTHONWARNINGS": "error", "LC_ALL": "C", "LANG": "C", "HOME": "", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "",
+    "TMPDIR": "/no/such/folder", "OMP_NUM_THREADS": "0", "PYTHONSAFEPATH": "1", "http_proxy": "http://127.0.0.1:9",
+}  # fmt: skip
+
+
+def test_odd_environments_do_not_stop_it(series):
+    notebook = write(series, "08_small/small_demo.ipynb", "print('naïve: τ')", LOOK, FOUND)
+    done = command(series, **ODD)
+    assert done.returncode == 0 and done.stderr == ""
+    assert texts(notebook) == ["naïve: τ\n", "white 10.0 0 []\n", ""]
+
+
+def test_letters_that_a_terminal_does_not_know(series):
+    """They stopped `make sync` in the middle of the lines that it shows, and the generator after it had written."""
+    notebook = write(series, "08_small/small_demo.ipynb", "# τ", FOUND)
+    text = notebook.with_suffix(".py").read_text(encoding="utf-8")
+    notebook.with_suffix(".py").write_text(text.replace("τ", "ö"), encoding="utf-8")
+    done = command(series, "--sync", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1 and "\\xf6" in done.stderr and "Nothing was written" in done.stderr
+    generator = [sys.executable, "data/generate_data.py", "--n-users", "10", "--out", "cöurse.csv"]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(generator, cwd=series, env=ascii_only, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0 and "c\\xf6urse.csv" in done.stdout
+
+
+def test_results_that_cannot_be_kept_get_one_line(series):
+    """A file in the place of the folder: not even root can write below it."""
+    notebook = write(series, "08_small/small_demo.ipynb", FOUND)
+    before = notebook.read_bytes()
+    shutil.rmtree(series / ".results")
+    (series / ".results").write_text("")
+    done = command(series)
+    assert done.returncode == 1 and notebook.read_bytes() == before
+    assert re.fullmatch(r"\nrun.py: .*\.results.*\n", done.stderr), done.stderr
+
+
+def test_a_dataset_that_is_locked(series, monkeypatch, capsys):
+    """Nobody writes to it; where it cannot even be read, one line says so."""
+    data = series / "data" / "synthetic_llm_logs.csv"
+    data.chmod(0o444)
+    write(series, "08_small/small_demo.ipynb", f"print(len(open({str(data)!r}).readlines()))", FOUND)
+    done = command(series)
+    assert done.returncode == 0 and "the published dataset" in done.stdout, done.stderr
+
+    def locked(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    import generate_data
+
+    monkeypatch.setattr(generate_data.Path, "read_bytes", locked)
+    assert run.main([]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("run.py: ") and "Permission denied" in said and "\n" not in said
+
+
 # ---- pictures that look the same keep their bytes
 
 DRAW = """
