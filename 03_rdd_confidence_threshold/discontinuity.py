@@ -307,7 +307,10 @@ def _bandwidths(sides, y_sd, y_mean, fuzzy):
     def plug_in(order, nu, bias_order, hs, regularised):
         (V0, B0, R0), (V1, B1, R1) = (p.stage(order, nu, bias_order, h, regularised)
                                       for p, h in zip(pilots, hs, strict=True))  # fmt: skip
-        return min(((V0 + V1) / ((B1 - B0) ** 2 + R0 + R1)) ** (1 / (2 * order + 3)), max(reach))
+        ratio = (V0 + V1) / ((B1 - B0) ** 2 + R0 + R1)
+        if ratio < 0:  # by rounding: the outcomes of a side are all alike, or lie on a curve
+            raise np.linalg.LinAlgError("no bandwidth")
+        return min(ratio ** (1 / (2 * order + 3)), max(reach))
 
     edge = 1 + np.sqrt(np.finfo(float).eps)
     third = max(plug_in(3, 3, 4, [r * edge for r in reach], False), least)
