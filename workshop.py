@@ -528,7 +528,8 @@ def slides(title, rows, guides):
             if number not in seen:
                 opening = cells_of(notebook)[0]["source"]
                 decision = re.search(r"\*\*The decision.+?(?=\n\n)", opening, flags=re.S)
-                found.append(("", f"<h1>{render(opening.partition(chr(10))[0][2:])[3:-5]}</h1>{render(decision[0] if decision else "")}", ""))
+                first_page = f"{opening.partition(chr(10))[0]}\n\n{decision[0] if decision else ''}"
+                found.append(("", render(first_page), ""))
                 seen.add(number)
             found += _section_slides(number, notebook, named(rest), guides)
             if not found:
