@@ -6,9 +6,9 @@ Everything comes from the notebooks as they are stored, WORKSHOP.md and DECISION
 
 learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs; after each
             prediction there is a cell for the guess, and the answer is folded away; each exercise has a check.
-solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they lie beside the notebooks.
-teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the answers;
-            every numbered figure, as 03_figure_4.png.
+solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they are beside the notebooks.
+teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the
+            answers; every numbered figure, as 03_figure_4.png.
 
 The check of an exercise is taken from the asserts of its solution: those conditions whose numbers stand in the
 sentence "You are right if ..." of the exercise (see `conditions`).
@@ -93,9 +93,9 @@ def exercises(cells):
     """{1: (index of the cell with the text, text), ...} of the section "On your own"."""
     found = {}
     for k, place in enumerate(places(cells)):
-        if place[0] == "On your own" and cells[k]["cell_type"] == "markdown":  # see test_anatomy.py: one in each cell
-            text = re.search(r"^(\d)\. \*\*(.*)", cells[k]["source"], flags=re.M | re.S)
-            found[int(text[1])] = (k, "**" + text[2])
+        if place[0] == "On your own" and cells[k]["cell_type"] == "markdown":
+            for number, text in re.findall(r"^(\d)\. (\*\*.*?)(?=^\d\. \*\*|^## |\Z)", cells[k]["source"], flags=re.M | re.S):
+                found[int(number)] = (k, text.strip())
     return found
 
 
@@ -424,9 +424,10 @@ def handout(title, rows):
     for number, notebook, k, _ in asked(rows):
         cells = cells_of(notebook)
         where = label(number, places(cells)[k], cells)
-        asks += f'<div class="ask"><span class="where">{where}</span>{render(plain_question(cells[k]["source"]))}</div>\n'
+        ask = render(plain_question(cells[k]["source"]))
+        asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
     decisions = render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
-    front = f"<h1>Predict, then run</h1><p>Write down a guess before you run the cell. {html.escape(title)}.</p>\n{asks}"
+    front = f"<h1>Predict, then run</h1>\n<p>Write down a guess before you run the cell. ({title})</p>\n{asks}"
     return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n<div class="side">{decisions}</div>')
 
 
@@ -503,9 +504,10 @@ def slides(title, rows, guides):
     out = []
 
     def add(heading, body, notes, seconds, minutes=None):
-        head = f'<h2>{html.escape(heading)}<span class="minutes">{minutes} min</span></h2>' if minutes else (
-            f"<h2>{html.escape(heading)}</h2>" if heading else "")  # fmt: skip
-        out.append(f'<section data-timing="{round(seconds)}">{head}\n{body}\n<aside class="notes">{notes}</aside></section>')
+        budget = f'<span class="minutes">{minutes} min</span>' if minutes else ""
+        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else ""
+        notes = f'<aside class="notes">{notes}</aside>'
+        out.append(f'<section data-timing="{round(seconds)}">\n{head}{body}\n{notes}\n</section>')
 
     last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
     seen = set()
@@ -539,7 +541,8 @@ def slides(title, rows, guides):
         if link and last.get(link[0]) == k:
             home = re.search(r"\*\*To take home:\*\* (.+?)\n\n", guides.get(link[0], ""), flags=re.S)
             if home:
-                found.append(("To take home", f"<div class='home'>{render(home[1][0].upper() + home[1][1:])}</div>", ""))
+                sentence = render(home[1][0].upper() + home[1][1:])
+                found.append(("To take home", f"<div class='home'>{sentence}</div>", ""))
         for first, (heading, body, notes) in enumerate(found):
             seconds = 60 * minutes / len(found)
             share = f"<p>This slide: about {max(1, round(seconds / 60))} min.</p>"
@@ -583,8 +586,8 @@ def build(kit=KIT):
     mirrors = {path.with_suffix(".py") for path in run.executed_notebooks()}
     for notebook in run.notebooks():
         opening = re.search(r"!\[[^\]]*\]\((figures/[\w-]+\.png)\)", cells_of(notebook)[0]["source"])
-        taken = [*notebook.parent.glob("*.sql"), *notebook.parent.glob("*.csv"), *notebook.parent.glob("*_practice.ipynb"),
-                 *(path for path in notebook.parent.glob("*.py") if path not in mirrors)]  # fmt: skip
+        taken = [path for kind in ("*.sql", "*.csv", "*_practice.ipynb", "*.py") for path in notebook.parent.glob(kind)
+                 if path not in mirrors]  # fmt: skip
         if opening:
             taken.append(notebook.parent / opening[1])
         for path in taken:
