@@ -4,8 +4,9 @@ python workshop.py
 
 Everything comes from the notebooks as they are stored, WORKSHOP.md and DECISIONS.md; nothing is executed.
 
-learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs; after each
-            prediction there is a cell for the guess, and the answer is folded away; each exercise has a check.
+learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs (their code is
+            in ready/, for those who skip them); after each prediction there is a cell for the guess, and the answer is
+            folded away; each exercise has a check.
 solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they are beside the notebooks.
 teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the
             answers; every numbered figure, as 03_figure_4.png.
@@ -33,6 +34,13 @@ PREDICT = "**Predict, then run.**"
 SUMMARY = "Answer (open after you have run the cell)"
 SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "GLOSSARY.md", "DECISIONS.md",
           "tests/check_environment.py")  # fmt: skip
+
+HOW = """In a notebook, work from top to bottom, and run a cell only when you come to it:
+
+- Where the text says *Predict, then run*, write your guess into the cell below it first. Open the answer afterwards.
+- Some cells hold only a comment that says what to write. Write it, or take the line that brings it ready-made.
+- At the end each exercise has an empty cell, and below that one in which your numbers are checked.
+"""
 
 
 # ---- what a tutorial holds
@@ -94,8 +102,8 @@ def exercises(cells):
     found = {}
     for k, place in enumerate(places(cells)):
         if place[0] == "On your own" and cells[k]["cell_type"] == "markdown":
-            for number, text in re.findall(r"^(\d)\. (\*\*.*?)(?=^\d\. \*\*|^## |\Z)", cells[k]["source"], flags=re.M | re.S):
-                found[int(number)] = (k, text.strip())
+            text = re.findall(r"^(\d)\. (\*\*.*?)(?=^\d\. \*\*|^## |\Z)", cells[k]["source"], flags=re.M | re.S)
+            found |= {int(number): (k, task.strip()) for number, task in text}
     return found
 
 
@@ -163,12 +171,19 @@ def goals(cells, k, code="{}"):
     return [*sentences, f"The cells below use {', '.join(names)}."] if names else sentences
 
 
+def ready(cells):
+    """{index of a live-code cell: the file with its code, for those who skip it}."""
+    live = [k for k, cell in enumerate(cells) if "live-code" in tags(cell)]
+    return {k: f"ready/{number}.py" for number, k in enumerate(live, 1)}
+
+
 def stub(cells, k):
-    """Cell k without its code: what to write, and what the rest of the notebook needs of it."""
+    """Cell k without its code: what to write, what the rest of the notebook needs of it, and how to skip it."""
     source = cells[k]["source"]
     imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
     lines = textwrap.wrap(" ".join(goals(cells, k)), 105, initial_indent="# ", subsequent_indent="# ")
-    return "\n".join([comment(source), *lines, *imports, "", ""])
+    skip = f"# To go on without writing it, take away the first sign of the next line.\n#%run -i {ready(cells)[k]}"
+    return "\n".join([comment(source), *lines, *imports, "", skip, ""])
 
 
 def numbers(text):
@@ -211,7 +226,7 @@ def _leaves(node):
 
 
 def conditions(solutions, number, promise):
-    """What makes an answer to an exercise right: ({name to ask for: expression in the solution}, condition).
+    """What makes an answer to an exercise right: ({name to ask for: expression in the solution}, comparisons).
 
     From the asserts of the solution (the section "## number."): the comparisons whose numbers all stand in `promise`,
     the exercise from "You are right if" on, and those without numbers of a value that is asked for anyway.
@@ -238,19 +253,25 @@ def conditions(solutions, number, promise):
                 kept.append(text)
     if not kept:
         raise run.Stop(f"{run.name_of(solutions)}: no assert of solution {number} checks what its exercise promises.")
-    return {name: expression for expression, name in asked.items()}, " and ".join(kept)
+    return {name: expression for expression, name in asked.items()}, kept
 
 
-def check_cell(number, names, condition):
+def check_cell(number, names, comparisons):
     """Code that says whether the reader's numbers for an exercise are right."""
-    mine = ", ".join(f"{name}=None" for name in names)
-    parameters = ", ".join(names)
-    body = textwrap.wrap(condition, 96, break_long_words=False)
-    test = body[0] if len(body) == 1 else "(" + "\n            ".join(body) + ")"
+    test = "\n            and ".join(comparisons)
     return (f"# Exercise {number}: write your numbers in place of None, and run the cell.\n"
-            f"mine = dict({mine})\n\n\n"
-            f"def is_right({parameters}):\n    return {test}\n\n\n"
+            f"mine = dict({', '.join(f'{name}=None' for name in names)})\n\n\n"
+            f"def is_right({', '.join(names)}):\n    return ({test})\n\n\n"
             'print("right" if None not in mine.values() and is_right(**mine) else "not yet")')  # fmt: skip
+
+
+def hide_alt(source):
+    """(code whose call of show() does not say what to see, and what it said or "")."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "show" and isinstance(node.args[-1], ast.Constant):
+            hidden = ast.get_source_segment(source, node.args[-1])
+            return source.replace(hidden, '"The answer below says what to see."'), node.args[-1].value
+    return source, ""
 
 
 def learner(notebook):
@@ -258,7 +279,8 @@ def learner(notebook):
     from nbformat import v4
 
     cells, solutions = cells_of(notebook), solutions_of(notebook)
-    answers = set(predictions(cells).values())
+    asks = predictions(cells)
+    waiting = {k for ask, answer in asks.items() for k in range(ask + 1, answer)}  # cells whose result is to be guessed
     tasks = {k: (number, text) for number, (k, text) in exercises(cells).items()}
     out, task = [], None
 
@@ -270,22 +292,24 @@ def learner(notebook):
 
     for k, cell in enumerate(cells):
         source, name = cell["source"], cell["id"]
-        if k in answers:
+        if k in asks.values():
             caption, answer, after = split_answer(source)
-            if caption:
-                add("markdown", caption, f"{name}-caption")
-            folded = f"<details>\n<summary><b>{SUMMARY}</b></summary>\n\n{answer}\n\n</details>"
+            ask = max(ask for ask in asks if ask < k)
+            alts = [hide_alt(between["source"])[1] for between in cells[ask + 1 : k]]
+            parts = [caption, *(f"(What to see: {alt})" for alt in alts if alt), answer]
+            folded = "\n\n".join(part for part in parts if part)
+            folded = f"<details>\n<summary><b>{SUMMARY}</b></summary>\n\n{folded}\n\n</details>"
             add("markdown", folded, f"{name}-answer", "answer")
             if after:
                 add("markdown", after, name)
         elif "live-code" in tags(cell):
             add("code", stub(cells, k), name, *tags(cell))
         else:
-            add(cell["cell_type"], source, name, *tags(cell))
+            add(cell["cell_type"], hide_alt(source)[0] if k in waiting else source, name, *tags(cell))
         if cell["cell_type"] == "markdown" and PREDICT in source:
             add("code", "# My guess, and why:\n# ", f"{name}-guess", "guess")
         task = tasks.get(k, task)
-        if task and cell["cell_type"] == "code" and not source.strip():
+        if task and solutions.exists() and cell["cell_type"] == "code" and not source.strip():
             number, text = task
             found = conditions(solutions, number, re.split(r"You\s+are\s+right\s+if", text, maxsplit=1)[1])
             add("code", check_cell(number, *found), f"{name}-check", "check")
@@ -398,7 +422,7 @@ PRINT = """
 body { font: 9.2pt/1.32 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #222; margin: 0; }
 h1 { font-size: 13pt; margin: 0 0 1.5mm; } h2 { font-size: 10.5pt; margin: 4mm 0 1mm; } p { margin: 0 0 1.5mm; }
 .side { height: 271mm; overflow: hidden; display: flex; flex-direction: column; break-after: page; }
-.side:last-child { break-after: auto; }
+.side:last-child { break-after: auto; } .large, .large table { font-size: 11.5pt; }
 .ask { flex: 1; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
 .where { color: #777; font-size: 8pt; }
 table { border-collapse: collapse; width: 100%; font-size: 8.8pt; } td, th { text-align: left; vertical-align: top;
@@ -426,9 +450,9 @@ def handout(title, rows):
         where = label(number, places(cells)[k], cells)
         ask = render(plain_question(cells[k]["source"]))
         asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
-    decisions = render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
+    back = f'<div class="side large">{render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))}</div>'
     front = f"<h1>Predict, then run</h1>\n<p>Write down a guess before you run the cell. ({title})</p>\n{asks}"
-    return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n<div class="side">{decisions}</div>')
+    return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n{back}')
 
 
 def answers(title, rows):
@@ -438,9 +462,8 @@ def answers(title, rows):
         cells = cells_of(notebook)
         where = label(number, places(cells)[k], cells)
         ask, answer = render(plain_question(cells[k]["source"])), split_answer(cells[j]["source"])[1]
-        first = "\n\n".join(answer.split("\n\n")[:2])
         body += (f'<div class="answer"><span class="where">{where}</span><div class="question">{ask}</div>'
-                 f"{render(first)}</div>\n")  # fmt: skip
+                 f"{render(answer)}</div>\n")  # fmt: skip
     return page(f"Answers: {title}", PRINT, body)
 
 
@@ -454,7 +477,7 @@ SLIDES = """
 .reveal .slides section { box-sizing: border-box; padding: 0 10px; }
 .reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 500px; object-fit: contain; }
 .reveal .caption { font-size: 0.62em; color: #444; margin-top: 0.7em; line-height: 1.3; }
-.reveal .ask { font-size: 1.08em; } .reveal .lead { font-size: 0.8em; color: #444; }
+.reveal .ask { font-size: 1.2em; } .reveal .lead { font-size: 0.8em; color: #444; }
 .reveal .minutes { float: right; color: #888; font-weight: normal; } .reveal .home { font-size: 1.35em; }
 .reveal pre { font-size: 0.72em; white-space: pre-wrap; } .reveal table { border-collapse: collapse; font-size: 0.6em; }
 .reveal td, .reveal th { padding: 0.25em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }
@@ -505,7 +528,7 @@ def slides(title, rows, guides):
 
     def add(heading, body, notes, seconds, minutes=None):
         budget = f'<span class="minutes">{minutes} min</span>' if minutes else ""
-        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else ""
+        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else f"{budget}\n"
         notes = f'<aside class="notes">{notes}</aside>'
         out.append(f'<section data-timing="{round(seconds)}">\n{head}{body}\n{notes}\n</section>')
 
@@ -546,7 +569,7 @@ def slides(title, rows, guides):
         for first, (heading, body, notes) in enumerate(found):
             seconds = 60 * minutes / len(found)
             share = f"<p>This slide: about {max(1, round(seconds / 60))} min.</p>"
-            add(heading, body, when + share + notes, seconds, minutes if first == 0 and heading else None)
+            add(heading, body, when + share + notes, seconds, None if first else minutes)
     reveal = {path.name: path.read_text(encoding="utf-8") for path in (run.ROOT / "reveal").iterdir()}
     script = "".join(f"<script>{reveal[name]}</script>\n" for name in ("reveal.js", "notes.js"))
     script += START % (60 * sum(minutes for _, minutes, _, _ in rows))
@@ -581,7 +604,7 @@ def build(kit=KIT):
         if path.is_file():
             _copy(path, learners)
     letter = re.search(r"(^> .*?\n)\n", text, flags=re.M | re.S)[1]
-    (learners / "START.md").write_text(re.sub(r"^> ?", "", letter, flags=re.M), encoding="utf-8")
+    (learners / "START.md").write_text(re.sub(r"^> ?", "", letter, flags=re.M) + "\n" + HOW, encoding="utf-8")
 
     mirrors = {path.with_suffix(".py") for path in run.executed_notebooks()}
     for notebook in run.notebooks():
@@ -595,7 +618,10 @@ def build(kit=KIT):
         goal = learners / notebook.relative_to(run.ROOT)
         goal.parent.mkdir(parents=True, exist_ok=True)
         goal.write_text(nbformat.writes(learner(notebook)) + "\n", encoding="utf-8")
-        for path in (notebook, solutions_of(notebook), *notebook.parent.glob("figures/*.png")):
+        for k, name in ready(cells_of(notebook)).items():
+            (goal.parent / name).parent.mkdir(exist_ok=True)
+            (goal.parent / name).write_text(cells_of(notebook)[k]["source"] + "\n", encoding="utf-8")
+        for path in (notebook, *notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
             _copy(path, solutions)
         for number, (_, picture, _, _) in figures(cells_of(notebook)).items():
             name = f"{notebook.parent.name[:2]}_figure_{number}.png"
