@@ -182,8 +182,9 @@ def stub(cells, k):
     source = cells[k]["source"]
     imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
     lines = textwrap.wrap(" ".join(goals(cells, k)), 105, initial_indent="# ", subsequent_indent="# ")
-    skip = f"# To go on without writing it, take away the first sign of the next line.\n#%run -i {ready(cells)[k]}"
-    return "\n".join([comment(source), *lines, *imports, "", skip, ""])
+    skip = ["# To go on without writing it, take away the # of the next line.",
+            f'#exec(open("{ready(cells)[k]}", encoding="utf-8").read())']  # fmt: skip
+    return "\n".join([comment(source), *lines, *imports, "", *skip, ""])
 
 
 def numbers(text):
@@ -381,8 +382,12 @@ def formula(text):
     matplotlib.use("agg")
     from matplotlib import mathtext
 
-    simple = text.replace(r"\tfrac", r"\frac").replace(r"\mid", "|").replace(r"\text{", r"\mathrm{").replace("\n", " ")
-    simple = simple.replace(r"\big(", "(").replace(r"\big)", ")").replace(r"\Big(", "(").replace(r"\Big)", ")")
+    simple = re.sub(r"\\text\{([^}]*)\}", lambda match: rf"\mathrm{{{match[1].replace(' ', chr(92) + ' ')}}}", text)
+    for tex, ours in ((r"\tfrac", r"\frac"), (r"\mid", "|"), (r"\big", ""), (r"\Big", ""), ("\n", " ")):
+        simple = simple.replace(tex, ours)
+    # No brace below, but what it says: \underbrace{x}_{name} becomes \underset{name}{x}; x and name hold braces, too.
+    one = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+    simple = re.sub(rf"\\underbrace{one}_{one}", r"\\underset{\2}{\1}", simple)
     picture = io.StringIO()
     try:
         with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "workshop", "mathtext.fontset": "cm"}):

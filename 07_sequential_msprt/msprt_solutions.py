@@ -58,8 +58,8 @@ found = {prior: error_and_power(0.6, prior) for prior in (1, 5, 20)}
 for prior, (error, power) in found.items():
     spread = 100 * np.sqrt(1 / (4 * prior + 2))  # of the difference of two rates from the prior
     print(f"Beta({prior}, {prior}), {spread:.0f} points: error {error:.4f}, power {power:.3f}")
-error, power = found[5]
-assert 0.041 <= error <= 0.043 and 0.56 <= power <= 0.57
+error_5, power_5 = found[5]
+assert 0.041 <= error_5 <= 0.043 and 0.56 <= power_5 <= 0.57
 assert found[5][0] < found[1][0] and found[5][1] > found[1][1]
 assert found[20][0] < found[5][0] and found[1][1] < found[20][1] < found[5][1]
 
