@@ -15,7 +15,6 @@ Exit status: 0, or 1 after a line that says what is wrong, 2 for a command it do
 """
 
 import argparse
-import ast
 import asyncio
 import base64
 import csv
@@ -70,28 +69,6 @@ def executed_notebooks():
 def name_of(path):
     """A path as it is named to people: from the root, with forward slashes."""
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
-
-
-# First edition only: goes when the last solutions that call it are rewritten.
-def definitions(mirror, source=None):
-    """What a tutorial defines, without running it: a dict of its imports, functions and constants (ALL_CAPS).
-
-    The solutions take the functions of their tutorial from here. `source` replaces the text of the file; what a
-    constant is computed from must be imported, or be a constant or a function itself.
-    """
-    mirror = Path(mirror)
-    keep = []
-    for node in ast.parse(source or mirror.read_text(encoding="utf-8")).body:
-        if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
-            keep.append(node)
-        elif isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
-            if all(target.id.isupper() or target.id == "here" for target in node.targets):
-                keep.append(node)
-        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith(("sys.path", "os.environ")):
-            keep.append(node)
-    space = {"__file__": str(mirror), "__name__": "definitions"}
-    exec(compile(ast.Module(keep, []), str(mirror), "exec"), space)
-    return space
 
 
 # ---- published numbers and the headline
@@ -230,8 +207,7 @@ def key(notebook):
     folder = notebook.parent
     files = [*(ROOT / "data").glob("*.py"), *(ROOT / "data").glob("real/*.csv"), ROOT / "data/synthetic_llm_logs.csv"]
     files += [*folder.glob("*.sql"), folder / "published_figures.csv"]
-    first_edition = any("definitions(" in source for source in code)  # such solutions read their tutorial's mirror
-    files += [path for path in folder.glob("*.py") if first_edition or not path.with_suffix(".ipynb").exists()]
+    files += [path for path in folder.glob("*.py") if not path.with_suffix(".ipynb").exists()]
     parts = [*_versions(), *code]
     for path in sorted(path for path in files if path.exists()):
         stat = path.stat()

@@ -93,7 +93,8 @@ print(result.method)
 # %%
 show(result.figure(), "practice",
      "Left: histograms of the propensity score, treated rows above the axis and untreated rows below. Right: "
-     "standardized differences of the covariates before and after adjustment; afterwards they are close to zero.")  # fmt: skip
+     "standardized differences of the covariates before and after adjustment; "
+     "afterwards they are close to zero.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1. The picture of the design. Left: where only one colour occurs, nobody is there to compare with. Right: grey
@@ -164,8 +165,10 @@ if GROUPS:
 # The assumption behind the number cannot be tested, but it can be priced. The *robustness value* is the share of what is
 # unexplained that a hidden trait must explain, in treatment and outcome alike. The *E-value* is the risk ratio by which
 # it must go along with both. *Γ* is the factor by which it must change the odds of treatment between two rows that look
-# alike, before chance could do the rest. `estimate` is the price of taking the whole effect away, `limit` that of moving
-# the interval to zero (*Γ* has only this one). All three are worst cases: such a trait *could* do it.
+# alike, before chance could do the rest.
+#
+# `estimate` is the price of taking the whole effect away, `limit` that of moving the interval to zero (*Γ* has only this
+# one). All three are worst cases: such a trait *could* do it.
 
 # %%
 for row in result.sensitivity().itertuples():
@@ -233,14 +236,16 @@ print(aggregate[aggregate.index("SELECT\n    z1") :])
 # %%
 training = folder().parent / "data" / "real" / "nsw_cps.csv"
 roles = {"outcome": "earnings_1978", "treated": "treated",
-         "covariates": ["age", "education_years", "black", "hispanic", "married", "no_degree", "earnings_1974", "earnings_1975"]}
+         "covariates": ["age", "education_years", "black", "hispanic", "married", "no_degree",
+                        "earnings_1974", "earnings_1975"]}
 try:
     analyse(training, roles, target="ATE")
 except UnfitLog as refusal:
     print(refusal)
 forced = analyse(training, roles, target="ATE", method="ipw", accept=("overlap", "balance"))
 participants = analyse(training, roles, target="ATT")
-print(f"\nforced ATE {forced.estimate:,.0f}; ATT {participants.estimate:,.0f} [{participants.lo:,.0f}, {participants.hi:,.0f}]")
+low, high = participants.lo, participants.hi
+print(f"\nforced ATE {forced.estimate:,.0f}; ATT {participants.estimate:,.0f} [{low:,.0f}, {high:,.0f}]")
 
 # %% [markdown]
 # ## References

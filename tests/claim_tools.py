@@ -798,10 +798,8 @@ def parts_of(key):
     if key == "pages":
         return [Part(ROOT / name, claims, module) for name, claims in module.PAGES.items()]
     folder = next(ROOT.glob(f"{key}_*"))
-    partial = key in notebook_tools.FIRST_EDITION  # its tutorial is being rewritten: only what has claims
     return [Part(path, getattr(module, name, []), module)
-            for pattern, name in NAMES.items() for path in sorted(folder.glob(pattern))
-            if hasattr(module, name) or not partial]  # fmt: skip
+            for pattern, name in NAMES.items() for path in sorted(folder.glob(pattern))]  # fmt: skip
 
 
 def keys():

@@ -1,5 +1,6 @@
 """Ways to look at a notebook, to ask what it found, and to run its mirror; for the tests and the benchmark."""
 
+import ast
 import contextlib
 import functools
 import os
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import run
 
-FIRST_EDITION = {"02"}  # notebooks without claims yet: to shrink to nothing
 DRIVER = f"""
 import os, runpy, sys
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it
@@ -72,6 +72,14 @@ def _namespace(notebook, key):
     finally:
         for place in own:
             sys.path.remove(place)
+
+
+def functions(notebook):
+    """The variables of the executed notebook, its imports, and its functions, which use them."""
+    tree, space = ast.parse(Path(notebook).with_suffix(".py").read_text(encoding="utf-8")), namespace(notebook)
+    keep = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))]
+    exec(compile(ast.Module(keep, []), str(notebook), "exec"), space)
+    return space
 
 
 @contextlib.contextmanager
@@ -186,10 +194,3 @@ def run_script(script, folder, found=None, **environment):
     assert done.stderr == "", f"{script} wrote to stderr:\n{done.stderr[-3000:]}"
     with open(found, "rb") as file:
         return done.stdout, pickle.load(file)
-
-
-# First edition only, as run.definitions is.
-def definitions(mirror, **parameters):
-    """What the mirror (a path from the root) defines, without running its cells, with other values of parameters."""
-    mirror = run.ROOT / mirror
-    return run.definitions(mirror, with_parameters(mirror.read_text(encoding="utf-8"), **parameters))

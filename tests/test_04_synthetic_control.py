@@ -3,14 +3,13 @@
 The estimators are those of synthetic_control.py (test_04_panels.py); the sentences are held by tests/claims/04.py.
 """
 
-import ast
 
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic_control as tool
 from generate_data import World, generate, simulate
-from notebook_tools import namespace
+from notebook_tools import functions, namespace
 from scipy import optimize
 
 import run
@@ -25,12 +24,9 @@ def space():
 
 
 @pytest.fixture(scope="module")
-def nb(space):
+def nb():
     """The variables of the executed tutorial and its functions, which use them."""
-    tree, code = ast.parse(NOTEBOOK.with_suffix(".py").read_text(encoding="utf-8")), dict(space)
-    keep = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))]
-    exec(compile(ast.Module(keep, []), str(NOTEBOOK), "exec"), code)
-    return code
+    return functions(NOTEBOOK)
 
 
 def made(seed, n=50_000, world=World()):  # noqa: B008  (frozen)

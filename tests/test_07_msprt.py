@@ -9,11 +9,15 @@ import pytest
 import sequential
 from claim_tools import tutorials, variables
 from generate_data import World, simulate
-from notebook_tools import definitions
+from notebook_tools import functions
 from scipy import stats
 
-NB = definitions("07_sequential_msprt/msprt_demo.py")
-NB.update(DAYS=30, PER_DAY=60)  # of its cell "parameters"
+import run
+
+
+@pytest.fixture(scope="module")
+def nb():
+    return functions(run.ROOT / "07_sequential_msprt" / "msprt_demo.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,8 @@ def test_its_two_tests_are_those_that_it_says(space):
         assert first(*np.split(order, 2)) == (seed == space["SEED_SAME"])
 
 
-def test_peeking_is_the_loop_over_days():
-    shouted = NB["has_shouted"](0.3, 0.3, 20, seed=5)
+def test_peeking_is_the_loop_over_days(nb):
+    shouted = nb["has_shouted"](0.3, 0.3, 20, seed=5)
     rng = np.random.default_rng(5)
     a, b = (rng.binomial(60, 0.3, (20, 30)).cumsum(axis=1) for _ in range(2))
     for i in range(20):
@@ -53,28 +57,28 @@ def test_peeking_is_the_loop_over_days():
             assert shouted[i, day] == so_far
 
 
-def test_capital_is_the_bet_pair_by_pair():
+def test_capital_is_the_bet_pair_by_pair(nb):
     rng = np.random.default_rng(2)
     x, y = rng.binomial(1, 0.4, (2, 80))
     on_treated = on_control = 0.5
-    for k, value in enumerate(NB["capital"](x, y, 0.3)):
+    for k, value in enumerate(nb["capital"](x, y, 0.3)):
         if x[k] != y[k]:
             on_treated *= 1.3 if x[k] else 0.7
             on_control *= 0.7 if x[k] else 1.3
         assert value == pytest.approx(on_treated + on_control)
 
 
-def test_methods_on_rows_are_those_of_the_tool():
+def test_methods_on_rows_are_those_of_the_tool(nb):
     rng = np.random.default_rng(4)
     x, y = rng.binomial(1, [[0.45], [0.4]], (2, 3000))
     n, a, b = np.arange(1, 3001), x.cumsum(), y.cumsum()
     won, lost = np.cumsum(x > y), np.cumsum(x < y)
-    np.testing.assert_allclose(np.log(NB["bayes_factor"](x, y)), sequential.log_bayes_factor(a, b, n, n), atol=1e-8)
-    np.testing.assert_allclose(np.log(NB["betting"](x, y)), sequential.betting_log_e(won, lost), atol=1e-8)
+    np.testing.assert_allclose(np.log(nb["bayes_factor"](x, y)), sequential.log_bayes_factor(a, b, n, n), atol=1e-8)
+    np.testing.assert_allclose(np.log(nb["betting"](x, y)), sequential.betting_log_e(won, lost), atol=1e-8)
     p, q = (a + 1) / (n + 2), (b + 1) / (n + 2)
     mixture = sequential.normal_mixture_log_e((a - b) / n, (p * (1 - p) + q * (1 - q)) / n, 0.05)
-    np.testing.assert_allclose(np.log(NB["mixture"](x, y)), mixture, atol=1e-8)
-    d, half = NB["confidence_sequence"](x, y)
+    np.testing.assert_allclose(np.log(nb["mixture"](x, y)), mixture, atol=1e-8)
+    d, half = nb["confidence_sequence"](x, y)
     walked = sequential.walk(sequential.Counts.of(y, x, 60), tightest=2 * 1800)
     np.testing.assert_allclose(walked.estimate, d[59::60], atol=1e-12)
     np.testing.assert_allclose((walked.hi - walked.lo)[5:] / 2, half[59::60][5:], rtol=0.02)

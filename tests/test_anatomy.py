@@ -1,4 +1,4 @@
-"""The second edition's form: what comes in which order, budgets, arrows that go one way. See CONTRIBUTING.md.
+"""The form of the notebooks: what comes in which order, budgets, arrows that go one way. See CONTRIBUTING.md.
 
 A budget is a means. If a page reads worse for one, change the budget here and say why in the commit.
 """
@@ -10,17 +10,16 @@ import re
 import statistics
 
 import pytest
-from notebook_tools import FIRST_EDITION, code_cells, read
+from notebook_tools import code_cells, read
 from PIL import Image
 
 import run
 
 NUMBER = {path: path.parent.name[:2] for path in run.executed_notebooks()}
-SECOND = [path for path in run.executed_notebooks() if NUMBER[path] not in FIRST_EDITION]
 
 
 def of_kind(kind):
-    return pytest.mark.parametrize("notebook", [p for p in SECOND if p.stem.endswith(kind)], ids=lambda path: path.stem)
+    return pytest.mark.parametrize("notebook", [p for p in NUMBER if p.stem.endswith(kind)], ids=lambda path: path.stem)
 
 
 each = of_kind("")
@@ -225,7 +224,7 @@ def tools():
     return [path for folder in run.folders() for path in sorted(folder.glob("*.py")) if path.stem not in mirrors]
 
 
-BLIND = [*tools(), *(p.with_suffix(".py") for p in SECOND if p.stem.endswith("_practice")),
+BLIND = [*tools(), *(p.with_suffix(".py") for p in NUMBER if p.stem.endswith("_practice")),
          run.ROOT / "data" / "own_logs.py",
          run.ROOT / "data" / "series.py"]  # fmt: skip
 

@@ -11,7 +11,6 @@ import textwrap
 import claim_drafts
 import claim_tools
 import mutate
-import notebook_tools
 import pandas as pd
 import pytest
 from claim_tools import Claim, Elsewhere, Everywhere, Fixed
@@ -26,14 +25,12 @@ def test_claims_hold_and_cover_every_number(part):
 
 
 def test_every_notebook_has_claims():
-    """Each numbered folder has tests/claims/NN.py, but for those that are named in FIRST_EDITION."""
+    """Each numbered folder has tests/claims/NN.py."""
     folders = {path.name[:2] for path in claim_tools.ROOT.glob("[0-9][0-9]_*")}
     modules = {key: claim_tools.load(claim_tools.CLAIMS / f"{key}.py") for key in claim_tools.keys() if key != "pages"}
     complete = {key for key, module in modules.items() if hasattr(module, "CLAIMS")}
-    missing = folders - complete - notebook_tools.FIRST_EDITION
+    missing = folders - complete
     assert not missing, "\n".join(f"tests/claims/{number}.py is missing" for number in sorted(missing))
-    there = notebook_tools.FIRST_EDITION & complete
-    assert not there, f"these have claims: take them out of notebook_tools.FIRST_EDITION: {sorted(there)}"
     assert "pages" in claim_tools.keys()
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from notebook_tools import FIRST_EDITION, read
+from notebook_tools import read
 
 import run
 
@@ -95,8 +95,6 @@ COMMON = set("AI LLM CSV PNG README SQL GROUP BY WHERE SELECT DuckDB L2 macOS AR
 
 @pytest.mark.parametrize("notebook", run.executed_notebooks(), ids=lambda path: path.stem)
 def test_every_abbreviation_is_in_the_glossary(notebook):
-    if notebook.stem.endswith("_practice") and notebook.parent.name[:2] in FIRST_EDITION:
-        pytest.xfail("its tutorial, which explains them, is being rewritten")
     prose = " ".join(cell.source for cell in read(notebook).cells if cell.cell_type == "markdown")
     prose = re.sub(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)", "", prose.partition("## References")[0])
     used = set(re.findall(r"\b[A-Za-z]*[A-Z][A-Z0-9]+\b|\bDiD\b|\be-[A-Z]+\b", prose)) - COMMON

@@ -1,30 +1,32 @@
 """Every stored notebook: its pair in line, outputs complete and clean, figures described, links alive.
 
 Strict nbval (see pyproject.toml) re-executes the notebooks and compares every printed character; these are the checks
-that nbval does not make. A notebook takes part by being there. The form of the second edition is in test_anatomy.py,
-its numbers are held by claims; what stands below "first edition" goes with its last notebook.
+that nbval does not make. A notebook takes part by being there. The form is in test_anatomy.py, and the numbers are held
+by claims.
 """
 
 import base64
 import re
-import statistics
 
 import pytest
-from notebook_tools import FIRST_EDITION, code_cells, read, stored_figures, stored_text
+from notebook_tools import read, stored_figures, stored_text
 
 import run
 
 TUTORIALS = run.notebooks()
 each_notebook = pytest.mark.parametrize("notebook", run.executed_notebooks(), ids=lambda path: path.stem)
 each_tutorial = pytest.mark.parametrize("notebook", TUTORIALS, ids=lambda path: path.stem)
-of_first_edition = pytest.mark.parametrize(
-    "notebook", [path for path in TUTORIALS if path.parent.name[:2] in FIRST_EDITION], ids=lambda path: path.stem
-)
 each_folder = pytest.mark.parametrize("folder", run.folders(), ids=lambda path: path.name)
 
 
 def markdown(notebook):
     return [cell.source for cell in read(notebook).cells if cell.cell_type == "markdown"]
+
+
+def exercises(notebook):
+    """(title, minutes, text) of the exercises at the end of a tutorial."""
+    text = "\n".join(markdown(notebook)).partition("## On your own")[2]
+    return re.findall(r"^\d\. \*\*(.+?)\*\* \((\d+) minutes\)\.(.+?)(?=^\d\. \*\*|\Z)", text, flags=re.M | re.S)
 
 
 def images(notebook):
@@ -46,8 +48,7 @@ def test_folder_holds_what_a_folder_needs(folder):
     for name in ("README.md", "published_figures.csv", "figures"):
         assert (folder / name).exists(), f"{folder.name}/{name} is missing"
     number = folder.name[:2]
-    if number not in FIRST_EDITION:
-        assert (run.ROOT / "tests" / "claims" / f"{number}.py").exists(), f"tests/claims/{number}.py is missing"
+    assert (run.ROOT / "tests" / "claims" / f"{number}.py").exists(), f"tests/claims/{number}.py is missing"
 
 
 @pytest.mark.parametrize("notebook", run.pairs(), ids=lambda path: path.stem)
@@ -105,113 +106,3 @@ def test_each_tutorial_leads_to_the_next():
     for following, link in zip(TUTORIALS[1:], links[:linked], strict=False):
         assert link == [(following.parent.name[:2], f"{following.parent.name}/{following.name}")]
     assert linked < len(TUTORIALS), "the last tutorial links to a next one"
-
-
-# ---- first edition
-
-
-@of_first_edition
-def test_cells_are_short(notebook):
-    lines = [len([line for line in cell.source.splitlines() if line.strip()]) for cell in code_cells(notebook)]
-    assert statistics.median(lines) <= 8 and max(lines) <= 30 and len(lines) <= 50, (lines, len(lines))
-    assert all(len(line) <= 105 for cell in code_cells(notebook) for line in cell.source.splitlines())
-    words = sum(len(source.split()) for source in markdown(notebook))
-    assert words > 4 * sum(lines), "more words than code"
-
-
-@of_first_edition
-def test_anatomy(notebook):
-    opening, text = markdown(notebook)[0], "\n".join(markdown(notebook))
-    parts = ["# ", "**The decision.**", "**The answer at a glance**", "**You will do:**", "**You will learn:**",
-             "**You need:**", "**Run time:**"]  # fmt: skip
-    if notebook != TUTORIALS[0]:
-        previous = TUTORIALS[TUTORIALS.index(notebook) - 1]
-        parts.insert(2, f"Notebook {previous.parent.name[:2]}")  # what it takes up from there
-    places = {part: opening.find(part) for part in parts}
-    assert -1 not in places.values(), f"missing in the opening: {[part for part in parts if places[part] < 0]}"
-    assert list(places.values()) == sorted(places.values()), f"in this order: {parts}"
-    assert "doi:10." in text, "no reference with a DOI"
-    assert [title for title, _, _ in exercises(notebook)] == EXERCISES
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code_cells(notebook)) == 1
-
-
-EXERCISES = ["Change a constant", "Break an assumption", "Design something new"]
-
-
-def exercises(notebook):
-    """(title, minutes, text) of the exercises at the end of a tutorial."""
-    text = "\n".join(markdown(notebook)).partition("## On your own")[2]
-    return re.findall(r"^\d\. \*\*(.+?)\*\* \((\d+) minutes\)\.(.+?)(?=^\d\. \*\*|\Z)", text, flags=re.M | re.S)
-
-
-def stated(title, text):
-    """What an exercise says that a right answer is: the words after "You are right"."""
-    _, said, answer = " ".join(text.split()).partition("You are right")
-    assert said, f"{title}: what does a right answer look like?"
-    return re.sub(r"\([^)]*\)", "", re.split(r"[.:?](?=\s)", answer)[0]).replace(",", "")  # without reasons
-
-
-@of_first_edition
-def test_exercises_state_an_answer(notebook):
-    for title, _, text in exercises(notebook):
-        assert stated(title, text).strip(), title
-
-
-@of_first_edition
-def test_solutions_check_the_stated_answer(notebook):
-    """What follows "You are right" in an exercise, number by number, stands in the asserts of its solution."""
-    section, asserts = None, {title: "" for title in EXERCISES}
-    for cell in read(notebook.with_name(f"{notebook.stem[:-5]}_solutions.ipynb")).cells:
-        heading = re.match(r"## \d\. (.+)", cell.source)
-        section = heading[1] if heading else section
-        if cell.cell_type == "code" and section:
-            asserts[section] += "\n".join(re.findall(r"^ *assert .+?(?=^\S|\Z)", cell.source, flags=re.M | re.S))
-    for title, _, text in exercises(notebook):
-        assert asserts[title], f"{title}: its solution checks nothing"
-        checked = {float(n.replace("_", "")) for n in re.findall(r"(?<![\w.])\d[\d_]*\.?\d*", asserts[title])}
-        for value in map(float, re.findall(r"(?<![\w.])\d+\.\d+|\d{4,}", stated(title, text))):
-            assert value in checked or value / 100 in checked, f"{title}: {value} is stated and not checked"
-
-
-@of_first_edition
-def test_readers_are_asked_to_predict(notebook):
-    """In two to four places, each before a cell of code."""
-    cells = read(notebook).cells
-    places = [k for k, cell in enumerate(cells) if "**Predict, then run.**" in cell.source]
-    assert 2 <= len(places) <= 4 and "**Predict.**" not in "".join(markdown(notebook))
-    assert all(cells[k + 1].cell_type == "code" for k in places)
-
-
-@of_first_edition
-def test_sections_come_in_the_same_order(notebook):
-    titles = re.findall(r"^## (.+)$", "\n".join(markdown(notebook)), flags=re.M)
-    assert titles[-3:] == ["Key ideas", "References", "On your own"]
-    numbered = [re.match(r"(\d+)\. (.+)", title).groups() for title in titles[:-3]]
-    assert [int(number) for number, _ in numbered] == list(range(1, len(numbered) + 1))
-    names = [name for _, name in numbered]
-    assert names[0] == "Set up" and names[-1].startswith("What you would ship")
-    order = [name for name in names if name in ("Reproduction check", "Is the answer honest?", "When it fails")]
-    assert order[:1] == ["Reproduction check"] and len(order) == len(set(order))
-    assert "Is the answer honest?" in order and ("When it fails" in order or notebook.stem.startswith("naive"))
-
-
-def numbers(text):
-    """The decimal numbers in a text, as (absolute value, number of decimals)."""
-    return {(float(n), len(n.partition(".")[2])) for n in re.findall(r"(?<![\d.])\d+\.\d+(?![\d.]*\w)", text)}
-
-
-@of_first_edition
-def test_prose_quotes_only_numbers_that_stand_elsewhere(notebook):
-    """Each decimal in the prose is an output, in the code (an assertion, a constant) or published, at its precision.
-
-    It finds numbers typed from memory, and numbers that the data no longer say.
-    """
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    published = " ".join(row["published"] for row in run.ledger(notebook))
-    known = {float(n) for n in re.findall(r"\d+\.?\d*", f"{code} {stored_text(notebook)} {published}")}
-    known |= {100 * value for value in known} | {value / 100 for value in known}
-    for source in markdown(notebook):
-        prose = re.sub(r"https?://\S+|doi:\S+|\b\d+\.\d+\.\d+\S*", "", source.partition("## On your own")[0])
-        for value, decimals in numbers(prose):
-            close = any(abs(value - k) <= 0.5000001 * 10**-decimals for k in known)
-            assert close, f"{value} stands nowhere in code, outputs or ledger:\n{source[:300]}"

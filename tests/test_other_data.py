@@ -26,25 +26,15 @@ def quick(source):
     return {name: value for name in names for start, value in QUICK.items() if name.startswith(start)}
 
 
-def path_of(file):
-    """Source of the path: notebooks of the first edition ask for a Path, a string would do for the others."""
-    return f"__import__('pathlib').Path({str(file)!r})"
-
-
-FIRST_EDITION_ROOT = "ROOT = next((p for p in here.parents if (p / \"data\" / \"generate_data.py\").exists()), None)"
-
-
 def run_copy(notebook, folder, **parameters):
     """Run the mirror with few replications and other parameters, in a folder of its own, where its figures go.
 
     Returns (what it printed, headline and computed).
     """
     source = notebook.with_suffix(".py").read_text(encoding="utf-8")
-    if FIRST_EDITION_ROOT in source:
-        parameters["FIGURES"] = f"Path({str(folder / 'figures')!r})"
     new = with_parameters(source, **quick(source), **parameters)
     copy = folder / f"{notebook.stem}_copy.py"
-    copy.write_text(new.replace(FIRST_EDITION_ROOT, f"ROOT = Path({str(run.ROOT)!r})"), encoding="utf-8")
+    copy.write_text(new, encoding="utf-8")
     shutil.copy(notebook.parent / "published_figures.csv", folder)
     places = os.pathsep.join([str(notebook.parent), str(run.ROOT / "data")])  # of the tool, of the series' modules
     return run_script(copy, folder, PYTHONPATH=places)
@@ -56,7 +46,7 @@ def test_runs_on_another_dataset(notebook, tmp_path):
     seed, n_users = 44, 20_000
     data = tmp_path / "other.csv"
     write_logs(data, seed, n_users)
-    text, found = run_copy(notebook, tmp_path, DATA=path_of(data))
+    text, found = run_copy(notebook, tmp_path, DATA=repr(str(data)))
     assert text.startswith(f"Not the published dataset ({n_users:,} users)")
     rows, computed = run.ledger(notebook), found["computed"]
     numbers = [row for row in rows if not isinstance(computed[row["id"]], str)]
@@ -78,7 +68,7 @@ def test_foreign_logs_get_one_clear_line(notebook, tmp_path):
     frame = generate(1, 100).drop(columns=["wave", "cost_usd"])
     frame.to_csv(tmp_path / "foreign.csv", index=False)
     with pytest.raises(AssertionError, match="columns missing: wave, cost_usd"):
-        run_copy(notebook, tmp_path, DATA=path_of(tmp_path / "foreign.csv"))
+        run_copy(notebook, tmp_path, DATA=repr(str(tmp_path / "foreign.csv")))
 
 
 def first_cell(notebook):
@@ -101,14 +91,3 @@ def test_script_starts_from_anywhere(notebook, tmp_path):
     ])  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert done.stdout == "[]\n", f"not found: {done.stdout} {done.stderr}"
-
-
-FIRST_EDITION = [path for path in run.notebooks() if FIRST_EDITION_ROOT in first_cell(path)]
-
-
-@pytest.mark.parametrize("notebook", FIRST_EDITION, ids=lambda path: path.stem)
-def test_opened_elsewhere_a_notebook_says_where_to_start_it(notebook, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", first_cell(notebook)], cwd=tmp_path, capture_output=True, encoding="utf-8"
-    )
-    assert "Start Jupyter inside the folder of the series" in done.stderr.splitlines()[-1]

@@ -157,15 +157,6 @@ def test_key_depends_on_the_versions(series, monkeypatch):
     assert run.key(notebook) != key
 
 
-def test_solutions_of_the_first_edition_follow_their_tutorial(series):
-    mirror = write(series, "08_small/small_demo.ipynb", "1").with_suffix(".py")
-    solutions = write(series, "08_small/small_solutions.ipynb", "from run import definitions", "definitions('x')")
-    key = run.key(solutions)
-    mirror.write_text("from math import sqrt\nROOTS = [sqrt(4)]\ndef f(x):\n    return x + ROOTS[0]\n1 / 0\n")
-    assert run.definitions(mirror)["f"](1) == 3  # and nothing was divided by zero
-    assert run.key(solutions) != key
-
-
 def test_notebooks_run_side_by_side_and_the_longest_first(series, monkeypatch, capsys):
     """Two that wait for each other end only if they run at once. With one core they would come one by one."""
     meet = """

@@ -80,7 +80,7 @@ GLOSSARY = [
     Fixed("95 % throughout: estimate ± 1.96 standard errors", "first p below 0.05", "20 is evidence at 5 %",
           "near 2 where neighbouring residuals", why="conventions; 1 / 0.05 is 20"),
     Fixed("one of the two is seen", "1 in slots with routing on, 0 in the others", "two arms",
-          "the two sums", "1 below the threshold", "over all users", "never saw that user", "all that such averages",
+          "1 below the threshold", "over all users", "never saw that user", "all that such averages",
           "just below a threshold with users just above it", "in which all get the same version", "does worse",
           "where it is narrowest", "level of all units; season that all share", "Terms above", "all but 01",
           "| all |", why="definitions"),
@@ -96,10 +96,10 @@ WORKSHOP = [
           "the cards of day 1", "the two mistakes", why="test_workshop.py: TOTAL"),
     Fixed("takes about two minutes and 1 GB of disk", "(200 MB)", "(1) Pair up: two people", "(2) Paper", "(3) No network",
           "(4) Any hosted", "the same two commands", why="measured on laptops, or counted there"),
-    Fixed("six yes-or-no guesses", "the two remarks", "two guesses", "four guesses",
+    Fixed("six yes-or-no guesses", "weigh ten users", "two guesses", "four guesses",
           "the 8.3", "a hundred times the users", "Which of the seven", "two groups",
           "Run All Above", "predict better", "as above", "two bandwidths", "before week 20",
-          "Five keen teams", "Day 14", "at a rate of 0.6", "all users", "never in what you did not", "0.2 % of a tier",
+          "Five keen teams", "Day 14", "at a rate of 0.6", "never in what you did not",
           "would fast switching", "carryover were negative", "table of three effects", why="tasks, menus, questions"),
     Fixed("users who chose it gain more; that explains the 21", "more users around the threshold make a better estimate",
           "the effect holds for all queries", "more data cures it", "more users help", "makes standard errors too small",
@@ -107,9 +107,16 @@ WORKSHOP = [
           "looking at any time costs half the power", why="misunderstandings, in the words of those who have them"),
     # the notebooks
     Claim("noise {nb('01')['noise']:.3f}, selection {round(nb('01')['selection'], 4):.3f}"),
-    Claim("a gap of {nb('02')['ipw']['ATE'] - nb('02')['ipw']['ATT']:.4f} with a standard error of "
+    Claim("a gap of {nb('02')['by_weight']['ATE'] - nb('02')['by_weight']['ATT']:.4f} with a standard error of "
           "{nb('02')['gap_error']:.4f}, and a truth of zero",
-          when="abs(nb('02')['true_ate'] - nb('02')['true_att']) < 1e-4"),
+          when="abs(nb('02')['effect'].mean() - nb('02')['effect'][nb('02')['opted_in']].mean()) < 1e-4"),
+    Claim("a spotless table, and nearly two and a half points off",
+          when="0.023 < nb('02')['hidden'][:, 0].mean() - nb('02')['EFFECT'] < 2.5 / 100 and abs(nb('02')['hidden'][:, 3:7]).max() < 0.01"),
+    Claim("more than ten thousand opt-ins, worth fewer than 200",
+          when="nb('02')['in_treated'] > 10_000 and nb('02')['buried'][:, 2].mean() < 200"),
+    Claim("Which unrecorded trait of your users is half as strong as engagement",
+          when="about(nb('02')['benchmark'].loc['engagement_tier', 'zero_at'], 1 / 2, 0.15)"),
+    Claim("What would have to be true for {100 * nb('02')['buried_rate'].min():.1f} % of a tier to speak for it"),
     Claim("all leave-one-out estimates lie between {100 * nb('04')['without'].min():.1f} and {100 * nb('04')['without'].max():.1f}, and the "
           "truth is {100 * nb('04')['truth']:.0f}"),
     Claim("ten times the users, still {100 * nb('04')['more']['500,000 users'][0]:.0f} points",
@@ -131,9 +138,11 @@ WORKSHOP = [
           "Beta({nb('07')['prior'][3]}, {nb('07')['prior'][3]})"),
     Claim("the capital of {words(len(nb('07')['ten']))} pairs"),
     Claim("the table in § 7 has {nb('07')['table'].loc['safe 2x2 test', 'power']:.2f} for the safe test"),
-    Fixed("two and a half points off", "more than ten thousand opt-ins, worth fewer than 200", "Width falls and bias rises", "the narrowest interval is the most wrong",
-          "a quarter of all draws lie above the truth",
-          why="notebooks of the first edition, which keep no variable for it: to become claims with the second"),
+    Claim("Width falls and bias rises", when="nb('03')['table'].loc['line 0.20', ('bent', 'SD')] < nb('03')['table'].loc['line 0.10', ('bent', 'SD')] and "
+          "abs(nb('03')['table'].loc['line 0.20', ('bent', 'mean')] - nb('03')['EFFECT']) > abs(nb('03')['table'].loc['line 0.10', ('bent', 'mean')] - nb('03')['EFFECT'])"),
+    Claim("the narrowest interval is the most wrong",
+          when="min(nb('03')['bend'], key=lambda k: nb('03')['bend'][k][2]) == max(nb('03')['bend'], key=lambda k: abs(nb('03')['bend'][k][0] - nb('03')['EFFECT']))"),
+    Claim("a quarter of all draws lie above the truth", when="about((nb('05')['over'] > nb('05')['EFFECT']).mean(), 1 / 4)"),
 ]  # fmt: skip
 
 
