@@ -188,8 +188,9 @@ def stub(cells, k):
 
 
 def numbers(text):
-    """The numbers in a text, as positive floats; a percentage also as a share."""
-    found = set()
+    """The numbers in a text, also as words up to ten, as positive floats; a percentage also as a share."""
+    words = "two three four five six seven eight nine ten".split()
+    found = {words.index(word) + 2.0 for word in re.findall(r"\w+", text) if word in words}
     for number, percent in re.findall(r"(\d[\d,]*(?:\.\d+)?)( ?%)?", text):
         value = float(number.rstrip(",").replace(",", ""))
         found |= {value, round(value / 100, 10)} if percent else {value}

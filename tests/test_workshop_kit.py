@@ -15,13 +15,12 @@ import zipfile
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from notebook_tools import FIRST_EDITION, namespace
+from notebook_tools import namespace
 
 import run
 import workshop
 
-TUTORIALS = [path for path in run.notebooks() if path.parent.name[:2] not in FIRST_EDITION and
-             workshop.solutions_of(path).exists()]  # fmt: skip
+TUTORIALS = [path for path in run.notebooks() if workshop.solutions_of(path).exists()]
 STRING = r'"(?:[^"\\\n]|\\.)*"'
 EXECUTED = "03_rdd_confidence_threshold"
 AGENDAS = ["90_minutes", "half_a_day", "day_1", "day_2"]
@@ -248,9 +247,7 @@ def test_slides_follow_the_agenda(kit, agenda):
 
 @pytest.mark.parametrize("agenda", AGENDAS)
 def test_no_slide_shows_an_answer(kit, agenda):
-    for number, notebook, ask, answer in workshop.asked(rows_of(agenda)):
-        if number in FIRST_EDITION:
-            continue
+    for _, notebook, ask, answer in workshop.asked(rows_of(agenda)):
         question = workshop.render(workshop.question(workshop.cells_of(notebook)[ask]["source"]))
         slide = next(slide for slide in slide_deck(kit, agenda) if question in slide)
         shown = re.sub(r"<[^>]+>", " ", slide.partition("<aside")[0])

@@ -88,6 +88,8 @@ GLOSSARY = [
 
 WORKSHOP = [
     Elsewhere(r"^\| \d:\d\d \| \d+ \|", "test_workshop.py::test_each_agenda_fills_its_time_and_has_breaks_and_slack"),
+    Fixed("writes all that you need", "with all figures", "Below each exercise is an empty cell",
+          why="test_workshop_kit.py opens what it writes"),
     Everywhere("Python {PYTHON}"),
     Claim("(200 words and two and a half cells a minute, a minute and a half for a guess)",
           when="PACE == (200, 2.5, 1.0, 1.5)"),
