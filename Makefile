@@ -12,6 +12,7 @@
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
+# make workshop   write workshop/ and workshop.zip: learner notebooks, solutions, slides, hand-outs (see WORKSHOP.md)
 # make clean     remove all that make has made
 # make test-oldest, make test-newest    the tests on the oldest and the newest supported versions
 #
@@ -41,8 +42,8 @@ MAKE_VENV = "$$python" -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$py
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
 
-.PHONY: all test lab bench check sync clean test-oldest test-newest test-spark test-hosted bench-scale lite test-lite \
-	test-32bit test-long
+.PHONY: all test lab bench check sync workshop clean test-oldest test-newest test-spark test-hosted bench-scale lite \
+	test-lite test-32bit test-long
 all: $(READY)
 	@$(PY) run.py
 
@@ -67,8 +68,12 @@ check: $(READY)
 sync: $(READY)
 	@$(PY) run.py --sync
 
+workshop: $(READY)
+	@$(PY) workshop.py
+
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .venv-lite .venv-32bit .lite .results .pytest_cache .ruff_cache data/synthetic_llm_logs.csv data/logs_100m.parquet
+	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .venv-lite .venv-32bit .results .lite .pytest_cache
+	rm -rf .ruff_cache workshop workshop.zip data/synthetic_llm_logs.csv data/logs_100m.parquet
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing, what it should hold has changed, or its Python does not run

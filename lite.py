@@ -34,15 +34,17 @@ EXTRA = {
 }
 # What modules of the series import: the kernel looks for imports in cells only. The others come when a cell asks.
 AT_ONCE = ["numpy", "pandas", "matplotlib", "pillow", "duckdb", "tzdata", "comm"]
-CONTENTS = ("[0-9][0-9]_*/*.ipynb", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/*.csv",
-            "[0-9][0-9]_*/figures/*.png", "[0-9][0-9]_*/README.md", "data/*.py", "data/*.csv", "data/*.md", "data/*.png",
-            "data/real/*", "*.md", "LICENSE")  # fmt: skip
+CONTENTS = (
+    "[0-9][0-9]_*/*.ipynb", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/*.csv", "[0-9][0-9]_*/*.md",
+    "[0-9][0-9]_*/figures/*.png", "data/*.py", "data/*.csv", "data/*.md", "data/*.png", "data/real/*", "*.md",
+)  # fmt: skip
 
 
 def contents():
-    """What a reader finds on the site, as paths from the root; of scripts only the tools, for a notebook has its own."""
+    """What a reader finds on the site, as paths from the root: no mirrors, for their notebooks are there."""
     found = {path for pattern in CONTENTS for path in ROOT.glob(pattern) if path.is_file()}
-    return sorted(path.relative_to(ROOT) for path in found if not path.with_suffix(".ipynb").exists() or path.suffix != ".py")
+    mirrors = {path for path in found if path.suffix == ".py" and path.with_suffix(".ipynb").exists()}
+    return sorted(path.relative_to(ROOT) for path in found - mirrors)
 
 
 def wheels(folder):
@@ -69,7 +71,8 @@ def with_wheels(lock, files, base="", place=""):
             "name": name, "version": version, "file_name": place + file.name, "install_dir": "site",
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "package_type": "package",
             "imports": sorted(top for top in tops if not top.endswith((".dist-info", ".py"))),
-            "depends": [other for other in EXTRA[name] if other in packages or other in EXTRA], "unvendored_tests": False,
+            "depends": [other for other in EXTRA[name] if other in {*lock["packages"], *EXTRA}],
+            "unvendored_tests": False,
         }  # fmt: skip
     return lock | {"packages": packages}
 

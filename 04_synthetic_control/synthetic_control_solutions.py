@@ -103,13 +103,13 @@ assert abs(synthetic - 0.13) < 0.004 and abs(differences - 0.05) < 0.004 and abs
 second = np.zeros((WEEKS, 50))
 second[25:, :25] = 0.06
 tables = fresh(102, 200, offset=0.0, extra=second)
-both = mean_of("DiD", tool.did(tables, WAVE_1, START))
+did = mean_of("DiD", tool.did(tables, WAVE_1, START))
 lo, hi = tool.did_interval(tables[:, :START], WAVE_1, START // 2)[2:4]
 alarm = np.mean((lo > 0) | (hi < 0))
 weekly = tool.event_study(tables.mean(axis=0), WAVE_1, START)[0]
 rise = weekly[25:].mean() - weekly[START:25].mean()
 print(f"placebo in time excludes zero in {alarm:.3f}; the event study rises by {rise:.4f}")
-assert 0.075 < both < 0.085 and alarm < 0.10 and 0.055 < rise < 0.065
+assert 0.075 < did < 0.085 and alarm < 0.10 and 0.055 < rise < 0.065
 
 # %% [markdown]
 # DiD is off by 3 points. The placebo in time is as quiet as it should be in a healthy world: it looks at weeks 0 to 19,

@@ -116,7 +116,8 @@ for flag in ("before", "now"):
     shares = frame.groupby("treated")[flag].mean()
     print(f"{flag:<6}: {fit.estimate:+.3f}; "
           f"in agent mode {shares[1]:.0%} of the treated, {shares[0]:.0%} of the others")  # fmt: skip
-assert 0.63 < fit.estimate < 0.65
+estimate = fit.estimate
+assert 0.63 < estimate < 0.65
 
 # %%
 columns = {"outcome": "minutes", "cluster": "workspace_id", "treated": "treated", "exposed": "now"}
@@ -154,18 +155,21 @@ def standard_error(k, m):
 designs = {k: 20_000 // k - 400 for k in range(4, 50)}  # workspaces: users in each
 for k in (14, 30, 44, 46, 47, 48, 49):
     print(f"{k} workspaces, {designs[k]:>5,} users each: error {standard_error(k, designs[k]):.4f}")
-best = min(designs, key=lambda k: standard_error(k, designs[k]))
-print(f"best: {best} workspaces, {designs[best]} users each")
-assert 46 <= best <= 48 and (designs[46], designs[48]) == (34, 16)
+workspaces = min(designs, key=lambda k: standard_error(k, designs[k]))
+users = designs[workspaces]
+error = standard_error(workspaces, users)
+print(f"best: {workspaces} workspaces, {users} users each")
+assert 46 <= workspaces <= 48 and 16 <= users <= 34 and [designs[46], designs[48]] == [34, 16]
+assert round(error, 3) in (0.089, 0.090)
 assert all(round(standard_error(k, designs[k]), 3) in (0.089, 0.090) for k in (46, 47, 48))
 assert f"{standard_error(14, 1000):.3f}" == "0.160"
 
 # %%
 rng, sims = np.random.default_rng(1), 4000
-level = rng.normal(5.0, 0.30, (sims, best)) + rng.normal(0, 0.30, (sims, best)) / np.sqrt(designs[best])
-found = cluster_means(level, np.arange(best) < best // 2).estimate.std(ddof=1)
-print(f"SD over {sims:,} experiments, seed 1: {found:.4f} ± {found / np.sqrt(2 * sims):.4f}")
-assert 0.085 < found < 0.095
+level = rng.normal(5.0, 0.30, (sims, workspaces)) + rng.normal(0, 0.30, (sims, workspaces)) / np.sqrt(users)
+sd = cluster_means(level, np.arange(workspaces) < workspaces // 2).estimate.std(ddof=1)
+print(f"SD over {sims:,} experiments, seed 1: {sd:.4f} ± {sd / np.sqrt(2 * sims):.4f}")
+assert 0.085 < sd < 0.095
 
 # %% [markdown]
 # *Why would twice the budget buy more workspaces, and not more users in each?* Write the variance as

@@ -60,14 +60,15 @@ noise_sd = np.sqrt(base * (1 - base) / np.ceil(len(logs) / 48))  # of an hour, a
 EFFECTS, N = (0.06, 0.03), 2_000
 
 # %%
-shown = {}
+dashboard = {}
 for block in (1, 3, 12):
     w = np.tile(np.repeat([1, 0], block), 24 // block)
     added = sb.effects(w, (0.06, -0.03))
-    shown[block] = added[w == 1].mean() - added[w == 0].mean()
+    dashboard[block] = added[w == 1].mean() - added[w == 0].mean()
 total = sb.effects(np.ones(48), (0.06, -0.03))[-1]  # an hour that follows an on-hour
-print("  ".join(f"{block} h: {value:.3f}" for block, value in shown.items()), f" total {total:.3f}")
-assert np.allclose([*shown.values(), total], [0.090, 0.050, 0.035, 0.030], rtol=0, atol=1e-12)
+print("  ".join(f"{block} h: {value:.3f}" for block, value in dashboard.items()), f" total {total:.3f}")
+assert round(dashboard[1], 3) == 0.090 and round(dashboard[3], 3) == 0.050 and round(dashboard[12], 3) == 0.035
+assert round(total, 3) == 0.030
 
 # %% [markdown]
 # In the tutorial the dashboard *understates* what a rollout buys; here it **flatters**, threefold where the schedule
@@ -108,7 +109,8 @@ for name, schedule in (
     drifted[name] = estimate.mean()
     print(f"{name:<12} mean {drifted[name]:.4f} (Monte Carlo error {estimate.std() / len(estimate) ** 0.5:.4f}), "
           f"coverage {held[name]:.2f}")  # fmt: skip
-assert np.allclose(list(drifted.values()), [0.087, 0.078, 0.090], rtol=0, atol=0.001)
+fixed_3, fixed_12, paired = drifted.values()
+assert abs(fixed_3 - 0.087) <= 0.001 and abs(fixed_12 - 0.078) <= 0.001 and abs(paired - 0.090) <= 0.001
 
 # %% [markdown]
 # **Why.** Both fixed schedules begin with an on-block, in each cycle. So every on-hour is compared with off-hours that
@@ -129,9 +131,9 @@ assert np.allclose(list(drifted.values()), [0.087, 0.078, 0.090], rtol=0, atol=0
 rng, hour = np.random.default_rng(4), np.arange(48) % 24
 day = sb.draw(rng, N, 24, "coin per block", 3)
 mirrored = np.concatenate([day, 1 - day], axis=1)
-always = sb.identified(sb.regressors(mirrored, 1, hour)[:, 1:]).mean()
-print(f"mirrored, identified with levels: {100 * always:.1f} % of {N:,} draws")
-assert 0.98 < always < 1
+identified = sb.identified(sb.regressors(mirrored, 1, hour)[:, 1:]).mean()
+print(f"mirrored, identified with levels: {100 * identified:.1f} % of {N:,} draws")
+assert round(100 * identified) == 99
 
 # %%
 spread = {}
@@ -140,7 +142,8 @@ for name, schedule in (("mirrored", mirrored), ("paired 3-3", ("paired blocks", 
         spread[name, levels] = totals(rng, schedule, 0, phase)[0].std()
         print(f"{name:<11}{levels:>7} levels: SD of the total {spread[name, levels]:.4f}")
 print(f"relative Monte Carlo error of an SD: about {100 / (2 * N) ** 0.5:.1f} %")
-assert 0.0045 < spread["mirrored", "with"] < 0.0055 and 0.0070 < spread["paired 3-3", "with"] < 0.0085
+sd_mirrored, sd_paired = spread["mirrored", "with"], spread["paired 3-3", "with"]
+assert 0.0045 < sd_mirrored < 0.0055 and 0.0070 < sd_paired < 0.0085
 
 # %% [markdown]
 # *Why do the levels cost so little?* Because **each hour has both arms**: 3 o'clock is on during one of the two days and
@@ -165,7 +168,7 @@ mirrored_pairs = np.concatenate([pairs, 1 - pairs], axis=1)
 restless = {name: totals(rng, schedule, better, hour)[0].std()
             for name, schedule in (("mirrored", mirrored), ("mirrored pairs", mirrored_pairs))}  # fmt: skip
 print("  ".join(f"{name}: SD of the total {value:.4f}" for name, value in restless.items()))
-assert restless["mirrored"] > 0.010 and restless["mirrored pairs"] < 0.007
+assert restless["mirrored"] > 0.010 and restless["mirrored pairs"] < 0.006
 
 # %% [markdown]
 # Where the rhythm repeats every day, a mirror buys levels for the hours at no price. Take mirrored pairs unless you know

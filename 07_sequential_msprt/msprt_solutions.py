@@ -65,7 +65,8 @@ found = {prior: error_and_power(0.6, prior) for prior in (1, 5, 20)}
 for prior, (error, power) in found.items():
     spread = 100 * np.sqrt(1 / (4 * prior + 2))  # of the difference of two rates from the prior
     print(f"Beta({prior}, {prior}), {spread:.0f} points: error {error:.4f}, power {power:.3f}")
-assert 0.041 <= found[5][0] <= 0.043 and 0.56 <= found[5][1] <= 0.57
+error_5, power_5 = found[5]
+assert 0.041 <= error_5 <= 0.043 and 0.56 <= power_5 <= 0.57
 assert found[5][0] < found[1][0] and found[5][1] > found[1][1]
 assert found[20][0] < found[5][0] and found[1][1] < found[20][1] < found[5][1]
 
@@ -161,7 +162,8 @@ walked = sequential.walk(sequential.Counts.of(old, new, PER_DAY), tightest=2 * H
 days = {line: int(np.argmax(walked.lo > line)) + 1 for line in (-0.01, 0.0)}
 for line, day in days.items():
     print(f"lower line above {line:+.2f} on day {day}")
-assert 48 <= days[-0.01] <= 56 and days[0.0] == 68
+day = days[-0.01]
+assert 48 <= day <= 56 and days[0.0] == 68
 
 # %% [markdown]
 # Sixteen days earlier, for one point of tolerance. The guarantee needs no new proof: if the truth is inside the interval on
@@ -179,7 +181,8 @@ shipped = {margin: (worse.lo > -margin).any(axis=1).mean() for margin in (0.01, 
 print("new prompt worse by 2 points: 1,000 tests of 30 days, seed 1")
 for margin, share in shipped.items():
     print(f"shown to be above -{margin:.2f}: {share:.3f} ± {np.sqrt(share * (1 - share) / 1000):.3f}")
-assert shipped[0.01] < 0.025 and shipped[0.02] < 0.025 and shipped[0.05] > 0.1 and shipped[0.08] > 0.7
+above = shipped[0.01]
+assert above < 0.025 and max(above, shipped[0.02]) < 0.025 and shipped[0.05] > 0.1 and shipped[0.08] > 0.7
 
 # %% [markdown]
 # With the margin of one point, written down beforehand, the prompt is hardly ever shipped; the same holds for two points,

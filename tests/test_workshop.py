@@ -7,6 +7,7 @@ from notebook_tools import read
 from test_notebooks import exercises
 
 import run
+import workshop
 
 TEXT = (run.ROOT / "WORKSHOP.md").read_text(encoding="utf-8")
 NOTEBOOKS = {path.parent.name[:2]: path for path in run.notebooks()}
@@ -15,18 +16,7 @@ TOTAL = {"90 minutes": 90, "Half a day": 240, "Day 1": 420, "Day 2": 420}
 WORDS, CELLS, FIGURE, GUESS = 200, 2.5, 1.0, 1.5  # words and cells a minute; minutes for a figure and for a guess
 
 
-def agendas():
-    """{title: rows}; a row is (from, minutes, what, how)."""
-    found, title = {}, None
-    for line in TEXT.splitlines():
-        title = next((name for name in TOTAL if re.match(rf"(## |\*\*){name}", line)), title)
-        row = re.match(r"\| (\d+):(\d\d) \| (\d+) \| (.+?) \| (.*?) ?\|$", line)
-        if row:
-            found.setdefault(title, []).append((60 * int(row[1]) + int(row[2]), int(row[3]), row[4], row[5]))
-    return found
-
-
-AGENDAS = agendas()
+AGENDAS = workshop.agendas(TEXT)  # {title: rows}; a row is (from, minutes, what, how)
 ROWS = [pytest.param(*row, id=f"{title}, {row[0]}") for title, rows in AGENDAS.items() for row in rows]
 
 

@@ -249,7 +249,7 @@ CLAIMS = [
           when="0.20 < solutions['needed'] < 0.22 and solutions['worst'] < 0.02"),
     Claim("shows half of the users a hint that adds 0.15 to their probability of opting in", when="abs(solutions['opting'][:, 1].mean() - solutions['opting'][:, 0].mean() - 0.15) < 0.001"),
     Claim("mean over {len(solutions['wald'])} datasets lies between 0.07 and 0.09 while IPW gives more than 0.095, and its SD is five to seven times that of IPW",
-          when="0.07 < solutions['mean']['Wald'] < 0.09 and solutions['mean']['IPW'] > 0.095 and 5 < solutions['sd']['Wald'] / solutions['sd']['IPW'] < 7"),
+          when="0.07 < solutions['mean_wald'] < 0.09 and solutions['mean_ipw'] > 0.095 and 5 < solutions['ratio'] < 7"),
     # the appendix
     Claim("| the fit makes them agree | {section('Many')}, Failure 3 |"),
     Claim("| the penalty shrinks scores towards 0.5 | towards the opt-in rate | {section('Many')} |", when="abs(strong.mean() - 0.5) > 0.2"),
@@ -314,11 +314,11 @@ SOLUTIONS_CLAIMS = [
     Claim("A coin shows half of the users a hint that adds 0.15 to their probability of opting in", when="about(each[:, 1].mean() / each.sum(axis=1).mean(), 1 / 2, 0.01) and "
           "abs(opting[:, 1].mean() - opting[:, 0].mean() - 0.15) < 0.001"),
     Claim("Right: a mean between 0.07 and 0.09 while IPW gives more than 0.095, and an SD five to seven times that of IPW",
-          when="0.07 < mean['Wald'] < 0.09 and mean['IPW'] > 0.095 and 5 < sd['Wald'] / sd['IPW'] < 7"),
+          when="0.07 < mean_wald < 0.09 and mean_ipw > 0.095 and 5 < ratio < 7"),
     Fixed("so the two halves differ in the hint and in nothing else", "Its numerator is a plain difference of two halves", why=EXERCISE),
     Claim("A hint that moves 15 users of 100, and each of them by {W.opt_in_effect:.2f}, moves the mean by {0.15 * W.opt_in_effect:.3f}; dividing by 0.15 gives the "
           "{W.opt_in_effect:.2f} back", when="abs(100 * (opting[:, 1].mean() - opting[:, 0].mean()) - 15) < 0.1 and 0.15 == 15 / 100"),
-    Claim("IPW is wrong by two points with great precision; Wald is right on average", when="about(100 * (mean['IPW'] - 0.08), 2) and abs(mean['Wald'] - 0.08) < 2 * sd['Wald'] / 500 ** 0.5"),
+    Claim("IPW is wrong by two points with great precision; Wald is right on average", when="about(100 * (mean_ipw - 0.08), 2) and abs(mean_wald - 0.08) < 2 * wald.std(ddof=1) / 500 ** 0.5"),
     Claim("Dividing by 0.15 multiplies everything, noise included, by nearly seven", when="6.5 < 1 / (opting[:, 1].mean() - opting[:, 0].mean()) < 7 and abs(opting[:, 1].mean() - opting[:, 0].mean() - 0.15) < 0.001"),
     Claim("a hint that moves 30 users of 100 needs a quarter of the users", when="(15 / 30) ** 2 == 1 / 4 and len(wald) / 100 == 5"),
 ]  # fmt: skip

@@ -272,9 +272,9 @@ CLAIMS = [
     Claim("the estimate lies between 0.63 and 0.65", when="0.63 < solutions['fit'].estimate < 0.65"),
     Claim("if you buy 46 to 48 workspaces with {solutions['designs'][48]} to {solutions['designs'][46]} users each, for an error of 0.089 or 0.090 minutes "
           "(14 workspaces with 1,000 users each give 0.160)",
-          when="46 <= solutions['best'] <= 48 and all(round(0.30 * np.sqrt(4 / k * (1 + 1 / solutions['designs'][k])), 3) in (0.089, 0.090) for k in (46, 47, 48)) "
+          when="46 <= solutions['workspaces'] <= 48 and all(round(0.30 * np.sqrt(4 / k * (1 + 1 / solutions['designs'][k])), 3) in (0.089, 0.090) for k in (46, 47, 48)) "
                "and round(0.30 * np.sqrt(4 / 14 * (1 + 1 / 1_000)), 3) == 0.160"),
-    Claim("find an SD between 0.085 and 0.095 in {solutions['sims']:,} simulated experiments", when="0.085 < solutions['found'] < 0.095"),
+    Claim("find an SD between 0.085 and 0.095 in {solutions['sims']:,} simulated experiments", when="0.085 < solutions['sd'] < 0.095"),
     Fixed("Section 2 asks you to guess", "this page, Figures 3 and 4, Key ideas", "comes first (section 3), then the leak (section 4)",
           "do harm (Failure 3)", "was there a lottery at all (Failure 6)", "from before (section 9)", "heavy users opt in (Failure 7)",
           "section 9 has a design", "Failure 1 takes that away", "the pooled t of section 3", "The flag of section 4", "what section 3 did by hand",
@@ -335,15 +335,15 @@ SOLUTIONS_CLAIMS = [
           r"$m = \sqrt{400\,(1-\rho)/\rho}$", "the ratio of the two prices times the ratio of the two variances",
           "Why would twice the budget buy more workspaces, and not more users", why=EXERCISE),
     Claim("Right: 46 to 48 workspaces with {designs[48]} to {designs[46]} users each, standard error 0.089 or 0.090, where 14 workspaces with 1,000 users each give 0.160",
-          when="46 <= best <= 48 and all(round(0.30 * np.sqrt(4 / k * (1 + 1 / designs[k])), 3) in (0.089, 0.090) for k in (46, 47, 48)) and "
+          when="46 <= workspaces <= 48 and all(round(0.30 * np.sqrt(4 / k * (1 + 1 / designs[k])), 3) in (0.089, 0.090) for k in (46, 47, 48)) and "
                "round(0.30 * np.sqrt(4 / 14 * (1 + 1 / 1_000)), 3) == 0.160"),
-    Claim("the SD of {sims:,} simulated experiments is between 0.085 and 0.095", when="0.085 < found < 0.095"),
+    Claim("the SD of {sims:,} simulated experiments is between 0.085 and 0.095", when="0.085 < sd < 0.095"),
     Fixed("a rough ICC from last quarter's logs", why=STORY),
     Claim("With an ICC of one half, twenty users tell nearly all", when="round(many[0.5]) == 20"),
-    Claim("({designs[48]} or {designs[46]} users instead of {designs[best]} cost less than one percent)",
-          when="max(48 ** -0.5 * (1 + 1 / designs[48]) ** 0.5, 46 ** -0.5 * (1 + 1 / designs[46]) ** 0.5) < 1.01 * best ** -0.5 * (1 + 1 / designs[best]) ** 0.5"),
+    Claim("({designs[48]} or {designs[46]} users instead of {designs[workspaces]} cost less than one percent)",
+          when="max(48 ** -0.5 * (1 + 1 / designs[48]) ** 0.5, 46 ** -0.5 * (1 + 1 / designs[46]) ** 0.5) < 1.01 * workspaces ** -0.5 * (1 + 1 / designs[workspaces]) ** 0.5"),
     Claim("a thousand users in each of 14 workspaces look like a large experiment, and have almost twice the standard error",
-          when="1.7 < (best / 14 * (1 + 1 / 1000) / (1 + 1 / designs[best])) ** 0.5 < 2"),
+          when="1.7 < (workspaces / 14 * (1 + 1 / 1000) / (1 + 1 / designs[workspaces])) ** 0.5 < 2"),
 ]  # fmt: skip
 
 PRACTICE_CLAIMS = [

@@ -357,7 +357,7 @@ CLAIMS = [
           "a thousand users an hour, so two days find a point and a half", why="the quiz"),
     Fixed("(5 minutes)", "(10 minutes)", "(20 minutes)", "carryover of −0.03", "for blocks of 1, 3 and 12 hours, and the total",
           "`sb.effects(w, (0.06, -0.03))`", "whose cost is worth 4 points", why="the exercises"),
-    Claim("You are right if you find 0.090, 0.050, 0.035 and 0.030", when="np.allclose([*solutions['shown'].values(), solutions['total']], "
+    Claim("You are right if you find 0.090, 0.050, 0.035 and 0.030", when="np.allclose([*solutions['dashboard'].values(), solutions['total']], "
           "[0.090, 0.050, 0.035, 0.030])"),
     Claim("Completion drifts upwards, by {solutions['drift'][1]:.3f} an hour"),
     Claim('Simulate {solutions[\'N\']:,} experiments with "fixed 3-3", "fixed 12-12" and "paired 3-3"',
@@ -365,7 +365,7 @@ CLAIMS = [
     Claim("You are right if the means are within 0.001 of 0.087, 0.078 and 0.090",
           when="np.allclose(list(solutions['drifted'].values()), [0.087, 0.078, 0.090], rtol=0, atol=0.001)"),
     Fixed("a coin for each block of three on day 1, the opposite all through day 2", "leave out the first hour", why="the exercise"),
-    Claim('it is in about {100 * solutions[\'always\']:.0f} of 100 draws, and the SD lies between 0.0045 and 0.0055, against 0.0070 to '
+    Claim('it is in about {100 * solutions[\'identified\']:.0f} of 100 draws, and the SD lies between 0.0045 and 0.0055, against 0.0070 to '
           '0.0085 for "paired 3-3"', when="0.0045 < solutions['spread']['mirrored', 'with'] < 0.0055 and 0.0070 < "
           "solutions['spread']['paired 3-3', 'with'] < 0.0085 and 100 > 0 and SCHEDULES['paired 3-3'][1] == 3"),
     # the appendix
@@ -414,11 +414,11 @@ SOLUTIONS_CLAIMS = [
     Claim("an hour swings {tutorial['share'].std() / tutorial['noise_sd']:.0f} times as far as a thousand users would by themselves, and "
           "two days find {100 * tutorial['study'].loc['real', 'finds']:.0f} points", when="abs(tutorial['n_first'] - 1_000) < 50"),
     Fixed("Carryover of −0.03: predict the dashboard's number for blocks of 1, 3 and 12 hours", why="the exercise"),
-    Claim("Right: 0.090, 0.050, 0.035 and 0.030", when="np.allclose([*shown.values(), total], [0.090, 0.050, 0.035, 0.030])"),
+    Claim("Right: 0.090, 0.050, 0.035 and 0.030", when="np.allclose([*dashboard.values(), total], [0.090, 0.050, 0.035, 0.030])"),
     Claim("In the tutorial the dashboard understates what a rollout buys; here it flatters, threefold where the schedule alternates every "
-          "hour", when="abs(shown[1] / total - 3) < 1e-9 and tutorial['naive'] < tutorial['TOTAL']"),
+          "hour", when="abs(dashboard[1] / total - 3) < 1e-9 and tutorial['naive'] < tutorial['TOTAL']"),
     Claim("If its cost is worth 4 points, the dashboard says \"keep it\" with blocks of one hour and of three, and the total says "
-          '"don\'t"', when="total < 4 / 100 < shown[3] < shown[1]"),
+          '"don\'t"', when="total < 4 / 100 < dashboard[3] < dashboard[1]"),
     Claim("Completion drifts upwards by {drift[1]:.3f} an hour"),
     Claim("Right: mean totals within 0.001 of 0.087 (fixed 3-3), 0.078 (fixed 12-12) and 0.090 (paired 3-3)",
           when="np.allclose([drifted[k] for k in ('fixed 3-3', 'fixed 12-12', 'paired 3-3')], [0.087, 0.078, 0.090], rtol=0, atol=0.001)"),
@@ -429,13 +429,13 @@ SOLUTIONS_CLAIMS = [
     Fixed("(fixed 3-3)", "(fixed 12-12)", "(paired 3-3)", why="names of the schedules"),
     Fixed("lie one block later", "the error, still contain all of it", why=LOGIC),
     Fixed("A coin for each block of three on day 1, the opposite on day 2", why="the exercise"),
-    Claim("in about {100 * always:.0f} of 100 draws; SD of the total between 0.0045 and 0.0055, against 0.0070 to 0.0085 for \"paired "
+    Claim("in about {100 * identified:.0f} of 100 draws; SD of the total between 0.0045 and 0.0055, against 0.0070 to 0.0085 for \"paired "
           '3-3"', when="0.0045 < spread['mirrored', 'with'] < 0.0055 and 0.0070 < spread['paired 3-3', 'with'] < 0.0085 and 100 > 3"),
     Claim("3 o'clock is on during one of the two days and off during the other", when="(mirrored[:, 3] + mirrored[:, 27] == 1).all()"),
     Fixed("an hour has the same arm on both days half of the time", why="two coins"),
     Claim("about half of the comparison is lost, and the SD grows by more than the root of two",
           when="np.sqrt(2) < spread['paired 3-3', 'with'] / spread['paired 3-3', 'without'] < 1.7"),
-    Claim("those in which all coins of day 1 agree, two in 256", when="abs((1 - always) - 2 / 256) < 0.005"),
+    Claim("those in which all coins of day 1 agree, two in 256", when="abs((1 - identified) - 2 / 256) < 0.005"),
     Fixed("each day has as many on-hours as off-hours", "If the second is better for reasons of its own", "which arm gets more of it",
           "Two more days of coins bring it back", "With a linear trend as one more column, the interval shrinks", "is no longer left to "
           "chance", why=LOGIC),

@@ -1,0 +1,666 @@
+"""Make the teacher's kit: the folder workshop/ and a zip of it, in seconds. `make workshop` calls this.
+
+python workshop.py
+
+Everything comes from the notebooks as they are stored, WORKSHOP.md and DECISIONS.md; nothing is executed.
+
+learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs (their code is
+            in ready/, for those who skip them); after each prediction there is a cell for the guess, and the answer is
+            folded away; each exercise has a check.
+solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they are beside the notebooks.
+teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the
+            answers; every numbered figure, as 03_figure_4.png.
+
+The check of an exercise is taken from the asserts of its solution: those conditions whose numbers stand in the
+sentence "You are right if ..." of the exercise (see `conditions`).
+"""
+
+import ast
+import base64
+import functools
+import html
+import io
+import re
+import shutil
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import run
+
+KIT = run.ROOT / "workshop"
+PREDICT = "**Predict, then run.**"
+SUMMARY = "Answer (open after you have run the cell)"
+SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "GLOSSARY.md", "DECISIONS.md",
+          "tests/check_environment.py")  # fmt: skip
+
+HOW = """In a notebook, work from top to bottom, and run a cell only when you come to it:
+
+- Where the text says *Predict, then run*, write your guess into the cell below it first. Open the answer afterwards.
+- Some cells hold only a comment that says what to write. Write it, or take the line that brings it ready-made.
+- At the end each exercise has an empty cell, and below that one in which your numbers are checked.
+"""
+
+
+# ---- what a tutorial holds
+
+
+@functools.cache
+def cells_of(notebook):
+    """The cells of a notebook, as run.read_cells gives them."""
+    return run.read_cells(notebook)
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+def places(cells):
+    """For each cell the (section, subsection) at its end; the opening is "opening", a section with a number is it."""
+    found, here = [], ("opening", None)
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            for level, number, title in re.findall(r"^(###?) (?:(\d+)\. )?(.+)$", cell["source"], flags=re.M):
+                here = (number or title, None) if level == "##" else (here[0], title)
+        found.append(here)
+    return found
+
+
+def section_titles(cells):
+    """{number of a section: its title}."""
+    text = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    return dict(re.findall(r"^## (\d+)\. (.+)$", text, flags=re.M))
+
+
+def predictions(cells):
+    """{index of the cell that asks: index of the Markdown cell that answers}."""
+    found = {}
+    for k, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown" and PREDICT in cell["source"]:
+            found[k] = next(j for j in range(k + 1, len(cells)) if cells[j]["cell_type"] == "markdown")
+    return found
+
+
+def question(source):
+    """The paragraph that asks."""
+    return source[source.index(PREDICT) :].partition("\n\n")[0]
+
+
+def split_answer(source):
+    """(caption of a figure, answer, what comes after it) of a cell that answers; each may be empty."""
+    caption = re.match(r"(\*Figure \d.*?\*)(?:\n\n|$)", source, flags=re.S)
+    caption = caption[1] if caption else ""
+    rest = source[len(caption) :].lstrip("\n")
+    heading = re.search(r"^##", rest, flags=re.M)
+    end = heading.start() if heading else len(rest)
+    return caption, rest[:end].rstrip(), rest[end:]
+
+
+def exercises(cells):
+    """{1: (index of the cell with the text, text), ...} of the section "On your own"."""
+    found = {}
+    for k, place in enumerate(places(cells)):
+        if place[0] == "On your own" and cells[k]["cell_type"] == "markdown":
+            text = re.findall(r"^(\d)\. (\*\*.*?)(?=^\d\. \*\*|^## |\Z)", cells[k]["source"], flags=re.M | re.S)
+            found |= {int(number): (k, task.strip()) for number, task in text}
+    return found
+
+
+def figures(cells):
+    """{number: (index of the cell that draws, PNG in base64, what to see, caption)}."""
+    found, drawn = {}, None
+    for k, cell in enumerate(cells):
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                meta = output["metadata"].get("image/png", {})
+                drawn = (k, "".join(output["data"]["image/png"]).strip(), meta.get("alt", ""))
+        caption = re.search(r"^\*Figure (\d)\. (.+?)\*(?:\n\n|$)", cell["source"], flags=re.M | re.S)
+        if caption and cell["cell_type"] == "markdown" and drawn:
+            found[int(caption[1])], drawn = (*drawn, caption[2]), None
+    return found
+
+
+# ---- the learner's notebook
+
+
+def comment(source):
+    """The comment with which a cell begins."""
+    return re.match(r"(?:#.*\n?)*", source)[0].rstrip()
+
+
+def _uses(source):
+    """(names that code reads before it binds them, names that it binds), function by function and line by line."""
+    reads, bound = set(), set()
+    for node in ast.parse(source).body:
+        names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+        own = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        inner = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
+        if not isinstance(node, (ast.Assign, ast.AugAssign)):
+            inner |= own  # the variable of a loop, what a function binds
+        else:
+            inner |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
+                      if isinstance(n, ast.Name)}  # fmt: skip
+        reads |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - inner - bound
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        else:
+            bound |= own
+    return reads, bound
+
+
+def needed(cells, k):
+    """(functions that cell k defines, with their parameters; other names of it that later cells read)."""
+    functions = {node.name: ast.unparse(node.args) for node in ast.parse(cells[k]["source"]).body
+                 if isinstance(node, ast.FunctionDef)}  # fmt: skip
+    left, later = _uses(cells[k]["source"])[1], set()
+    for cell in cells[k + 1 :]:
+        if cell["cell_type"] == "code":
+            reads, bound = _uses(cell["source"])
+            later |= reads & left
+            left -= bound
+    order = re.findall(r"\w+", cells[k]["source"])
+    return ([f"{name}({parameters})" for name, parameters in functions.items()],
+            sorted(later - functions.keys(), key=order.index))  # fmt: skip
+
+
+def goals(cells, k, code="{}"):
+    """Sentences: which functions cell k is to define, and what the cells below it need."""
+    functions, names = ([code.format(name) for name in some] for some in needed(cells, k))
+    sentences = [f"Define {', '.join(functions)}."] if functions else []
+    return [*sentences, f"The cells below use {', '.join(names)}."] if names else sentences
+
+
+def ready(cells):
+    """{index of a live-code cell: the file with its code, for those who skip it}."""
+    live = [k for k, cell in enumerate(cells) if "live-code" in tags(cell)]
+    return {k: f"ready/{number}.py" for number, k in enumerate(live, 1)}
+
+
+def stub(cells, k):
+    """Cell k without its code: what to write, what the rest of the notebook needs of it, and how to skip it."""
+    source = cells[k]["source"]
+    imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    lines = textwrap.wrap(" ".join(goals(cells, k)), 105, initial_indent="# ", subsequent_indent="# ")
+    skip = ["# To go on without writing it, take away the # of the next line.",
+            f'#exec(open("{ready(cells)[k]}", encoding="utf-8").read())']  # fmt: skip
+    return "\n".join([comment(source), *lines, *imports, "", *skip, ""])
+
+
+def numbers(text):
+    """The numbers in a text, also as words up to ten, as positive floats; a percentage also as a share."""
+    words = "two three four five six seven eight nine ten".split()
+    found = {words.index(word) + 2.0 for word in re.findall(r"\w+", text) if word in words}
+    for number, percent in re.findall(r"(\d[\d,]*(?:\.\d+)?)( ?%)?", text):
+        value = float(number.rstrip(",").replace(",", ""))
+        found |= {value, round(value / 100, 10)} if percent else {value}
+    return found
+
+
+def _leaves(node):
+    """(variables of a condition as {text: name}, its constants), or None where it is more than simple arithmetic."""
+    names, constants = {}, set()
+
+    def visit(part):
+        if isinstance(part, ast.Constant):
+            constants.add(abs(part.value) if isinstance(part.value, (int, float)) else part.value)
+        elif isinstance(part, ast.Name):
+            names[part.id] = part.id
+        elif isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
+            ast.literal_eval(part.slice)
+            names[ast.unparse(part)] = re.sub(r"\W+", "_", ast.unparse(part)).strip("_")
+        elif isinstance(part, ast.Call):
+            if ast.unparse(part.func) not in ("abs", "round") or part.keywords:
+                raise ValueError
+            visit(part.args[0])  # the digits of round() are no number of the exercise
+        elif isinstance(part, (ast.Compare, ast.BinOp, ast.UnaryOp, ast.Tuple)):
+            for child in ast.iter_child_nodes(part):
+                if isinstance(child, ast.expr):
+                    visit(child)
+        else:
+            raise ValueError
+
+    try:
+        visit(node)
+    except ValueError:
+        return None
+    return names, constants
+
+
+def conditions(solutions, number, promise):
+    """What makes an answer to an exercise right: ({name to ask for: expression in the solution}, comparisons).
+
+    From the asserts of the solution (the section "## number."): the comparisons whose numbers all stand in `promise`,
+    the exercise from "You are right if" on, and those without numbers of a value that is asked for anyway.
+    """
+    parts, here = [], None
+    for cell in cells_of(solutions):
+        if cell["cell_type"] == "markdown":
+            for found in re.findall(r"^## (?:(\d)\.)?", cell["source"], flags=re.M):
+                here = found
+        elif here == str(number):
+            for node in ast.parse(cell["source"]).body:
+                if isinstance(node, ast.Assert):
+                    test = node.test
+                    parts += test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+    known, asked, kept = numbers(promise), {}, []
+    parts = [(part, *leaves) for part in parts if (leaves := _leaves(part)) and leaves[0]]
+    for with_numbers in (True, False):
+        for part, names, constants in parts:
+            if bool(constants) == with_numbers and constants <= known and (with_numbers or names.keys() & asked.keys()):
+                asked |= names
+                text = ast.unparse(part)
+                for expression, name in names.items():
+                    text = text.replace(expression, name)
+                kept.append(text)
+    if not kept:
+        raise run.Stop(f"{run.name_of(solutions)}: no assert of solution {number} checks what its exercise promises.")
+    return {name: expression for expression, name in asked.items()}, kept
+
+
+def check_cell(number, names, comparisons):
+    """Code that says whether the reader's numbers for an exercise are right."""
+    test = "\n            and ".join(comparisons)
+    return (f"# Exercise {number}: write your numbers in place of None, and run the cell.\n"
+            f"mine = dict({', '.join(f'{name}=None' for name in names)})\n\n\n"
+            f"def is_right({', '.join(names)}):\n    return ({test})\n\n\n"
+            'print("right" if None not in mine.values() and is_right(**mine) else "not yet")')  # fmt: skip
+
+
+def hide_alt(source):
+    """(code whose call of show() does not say what to see, and what it said or "")."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "show" and isinstance(node.args[-1], ast.Constant):
+            hidden = ast.get_source_segment(source, node.args[-1])
+            return source.replace(hidden, '"The answer below says what to see."'), node.args[-1].value
+    return source, ""
+
+
+def learner(notebook):
+    """The learner's notebook that belongs to a tutorial, as a nbformat notebook."""
+    from nbformat import v4
+
+    cells, solutions = cells_of(notebook), solutions_of(notebook)
+    asks = predictions(cells)
+    waiting = {k for ask, answer in asks.items() for k in range(ask + 1, answer)}  # cells whose result is to be guessed
+    tasks = {k: (number, text) for number, (k, text) in exercises(cells).items()}
+    out, task = [], None
+
+    def add(kind, source, name, *tag):
+        make = v4.new_markdown_cell if kind == "markdown" else v4.new_code_cell
+        cell = make(source, id=name[:64])
+        cell.metadata = {"tags": list(tag)} if tag else {}
+        out.append(cell)
+
+    for k, cell in enumerate(cells):
+        source, name = cell["source"], cell["id"]
+        if k in asks.values():
+            caption, answer, after = split_answer(source)
+            ask = max(ask for ask in asks if ask < k)
+            alts = [hide_alt(between["source"])[1] for between in cells[ask + 1 : k]]
+            parts = [caption, *(f"(What to see: {alt})" for alt in alts if alt), answer]
+            folded = "\n\n".join(part for part in parts if part)
+            folded = f"<details>\n<summary><b>{SUMMARY}</b></summary>\n\n{folded}\n\n</details>"
+            add("markdown", folded, f"{name}-answer", "answer")
+            if after:
+                add("markdown", after, name)
+        elif "live-code" in tags(cell):
+            add("code", stub(cells, k), name, *tags(cell))
+        else:
+            add(cell["cell_type"], hide_alt(source)[0] if k in waiting else source, name, *tags(cell))
+        if cell["cell_type"] == "markdown" and PREDICT in source:
+            add("code", "# My guess, and why:\n# ", f"{name}-guess", "guess")
+        task = tasks.get(k, task)
+        if task and solutions.exists() and cell["cell_type"] == "code" and not source.strip():
+            number, text = task
+            found = conditions(solutions, number, re.split(r"You\s+are\s+right\s+if", text, maxsplit=1)[1])
+            add("code", check_cell(number, *found), f"{name}-check", "check")
+            task = None
+    return v4.new_notebook(cells=out, metadata={"kernelspec": run.KERNELSPEC, "language_info": run.LANGUAGE})
+
+
+def solutions_of(notebook):
+    return notebook.with_name(notebook.name.replace("_demo", "_solutions"))
+
+
+# ---- the agendas
+
+
+def agendas(text):
+    """{title: rows} of WORKSHOP.md; a row is (from, minutes, what, how), times in minutes."""
+    found, title = {}, None
+    for line in text.splitlines():
+        heading = re.match(r"(?:## |\*\*)(.+?)(?:: | \(|\*\*|$)", line)
+        title = heading[1] if heading else title
+        row = re.match(r"\| (\d+):(\d\d) \| (\d+) \| (.+?) \| (.*?) ?\|$", line)
+        if row:
+            found.setdefault(title, []).append((60 * int(row[1]) + int(row[2]), int(row[3]), row[4], row[5]))
+    return found
+
+
+def named(what):
+    """The sections, as numbers, and the beginnings of quoted subsections that a row names."""
+    found = ["opening"] if "opening" in what else []
+    for part in re.findall(r"§§? (\d+(?:–\d+)?)", what):
+        first, _, last = part.partition("–")
+        found += [str(n) for n in range(int(first), int(last or first) + 1)]
+    return found, re.findall(r"“(.+?)”", what)
+
+
+def target(what):
+    """(number, notebook, rest) of a row that links to a tutorial, or None."""
+    link = re.match(r"\[(\d\d)\]\((.+?)\)(.*)", what)
+    return link and (link[1], run.ROOT / link[2], link[3])
+
+
+def inside(place, wanted):
+    """Whether a place of `places` is in the sections and subsections of `named`."""
+    sections, subsections = wanted
+    return place[0] in sections or any((place[1] or "").startswith(title) for title in subsections)
+
+
+def asked(rows):
+    """The predictions of an agenda in order: (number, notebook, index that asks, index that answers)."""
+    found = []
+    for _, _, what, _ in rows:
+        if target(what) and "exercise" not in what:
+            number, notebook, rest = target(what)
+            cells = cells_of(notebook)
+            for k, answer in predictions(cells).items():
+                if inside(places(cells)[k], named(rest)):
+                    found.append((number, notebook, k, answer))
+    return found
+
+
+# ---- HTML
+
+
+@functools.cache
+def formula(text):
+    """A formula as an inline SVG; as code where matplotlib cannot draw it."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import mathtext
+
+    simple = re.sub(r"\\text\{([^}]*)\}", lambda match: rf"\mathrm{{{match[1].replace(' ', chr(92) + ' ')}}}", text)
+    for tex, ours in ((r"\tfrac", r"\frac"), (r"\mid", "|"), (r"\big", ""), (r"\Big", ""), ("\n", " ")):
+        simple = simple.replace(tex, ours)
+    # No brace below, but what it says: \underbrace{x}_{name} becomes \underset{name}{x}; x and name hold braces, too.
+    one = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+    simple = re.sub(rf"\\underbrace{one}_{one}", r"\\underset{\2}{\1}", simple)
+    picture = io.StringIO()
+    try:
+        with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "workshop", "mathtext.fontset": "cm"}):
+            depth = mathtext.math_to_image(f"${simple}$", picture, dpi=72, format="svg")
+    except ValueError:
+        return f"<code>{html.escape(text)}</code>"
+    data = base64.b64encode(picture.getvalue().encode()).decode()
+    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', picture.getvalue()).groups()
+    size = f"width:{float(width) / 10:.2f}em;height:{float(height) / 10:.2f}em;vertical-align:{-depth / 10:.2f}em"
+    return f'<img alt="{html.escape(text)}" style="{size}" src="data:image/svg+xml;base64,{data}">'
+
+
+def render(text):
+    """Markdown as HTML that refers to nothing: links are their texts, formulas are pictures."""
+    from markdown_it import MarkdownIt  # jupytext brings it along
+
+    text = re.sub(r"<!--.*?-->\n?", "", text)
+    text = re.sub(r"(?<!!)\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    kept = []
+
+    def keep(match):
+        kept.append(formula(match[1] or match[2]))
+        return f"@@{len(kept) - 1}@@"
+
+    text = re.sub(r"\$\$(.+?)\$\$|(?<!\\)\$([^$]+?)(?<!\\)\$", keep, text, flags=re.S)
+    out = MarkdownIt("commonmark", {"html": False}).enable("table").render(text.replace(r"\$", "&#36;"))
+    return re.sub(r"@@(\d+)@@", lambda match: kept[int(match[1])], out)
+
+
+def page(title, style, body, script=""):
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+            f"<style>\n{style}\n</style>\n</head>\n<body>\n{body}\n{script}</body>\n</html>\n")  # fmt: skip
+
+
+PRINT = """
+@page { size: A4; margin: 12mm 14mm; }
+body { font: 9.2pt/1.32 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #222; margin: 0; }
+h1 { font-size: 13pt; margin: 0 0 1.5mm; } h2 { font-size: 10.5pt; margin: 4mm 0 1mm; } p { margin: 0 0 1.5mm; }
+.side { height: 271mm; overflow: hidden; display: flex; flex-direction: column; break-after: page; }
+.side:last-child { break-after: auto; } .large, .large table { font-size: 11.5pt; }
+.ask { flex: 1; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
+.where { color: #777; font-size: 8pt; }
+table { border-collapse: collapse; width: 100%; font-size: 8.8pt; } td, th { text-align: left; vertical-align: top;
+padding: 1.6mm 2mm; border-bottom: 0.2mm solid #bbb; } .answer { break-inside: avoid; margin-bottom: 3mm; }
+.answer p, .answer ul { margin: 0.8mm 0; } .question { color: #555; } img { max-width: 100%; }
+@media screen { body { max-width: 182mm; margin: 8mm auto; } .side { margin-bottom: 12mm; } }
+"""
+
+
+def label(number, place, cells):
+    """Where a prediction stands, for people: "01 § 3"."""
+    subsection = re.match(r"Failure \d+", place[1] or "")
+    return f"{number} § {place[0]}" + (f", {subsection[0]}" if subsection else "")
+
+
+def plain_question(source):
+    return question(source).removeprefix(PREDICT).strip()
+
+
+def handout(title, rows):
+    """The learner's sheet, two sides: predictions with room to write, and the decision page."""
+    asks = ""
+    for number, notebook, k, _ in asked(rows):
+        cells = cells_of(notebook)
+        where = label(number, places(cells)[k], cells)
+        ask = render(plain_question(cells[k]["source"]))
+        asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
+    back = f'<div class="side large">{render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))}</div>'
+    front = f"<h1>Predict, then run</h1>\n<p>Write down a guess before you run the cell. ({title})</p>\n{asks}"
+    return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n{back}')
+
+
+def answers(title, rows):
+    """The teacher's sheet: each prediction of an agenda with its answer."""
+    body = f"<h1>Answers: {html.escape(title)}</h1>\n"
+    for number, notebook, k, j in asked(rows):
+        cells = cells_of(notebook)
+        where = label(number, places(cells)[k], cells)
+        ask, answer = render(plain_question(cells[k]["source"])), split_answer(cells[j]["source"])[1]
+        body += (f'<div class="answer"><span class="where">{where}</span><div class="question">{ask}</div>'
+                 f"{render(answer)}</div>\n")  # fmt: skip
+    return page(f"Answers: {title}", PRINT, body)
+
+
+# ---- slides
+
+
+SLIDES = """
+.reveal { font: 30px/1.35 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; color: #222; }
+.reveal .slides { text-align: left; } .reveal h1 { font-size: 1.7em; margin: 0 0 0.5em; line-height: 1.15; }
+.reveal h2 { font-size: 1.1em; margin: 0 0 0.6em; color: #0072B2; line-height: 1.2; } .reveal p { margin: 0 0 0.6em; }
+.reveal .slides section { box-sizing: border-box; padding: 0 10px; }
+.reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 500px; object-fit: contain; }
+.reveal .caption { font-size: 0.62em; color: #444; margin-top: 0.7em; line-height: 1.3; }
+.reveal .ask { font-size: 1.2em; } .reveal .lead { font-size: 0.8em; color: #444; }
+.reveal .minutes { float: right; color: #888; font-weight: normal; } .reveal .home { font-size: 1.35em; }
+.reveal pre { font-size: 0.72em; white-space: pre-wrap; } .reveal table { border-collapse: collapse; font-size: 0.6em; }
+.reveal td, .reveal th { padding: 0.25em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }
+.reveal aside.notes { display: none; } body { background: #fff; }
+"""
+START = """<script>
+Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", transition: "none",
+  center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
+</script>
+"""
+
+
+def clock(minutes):
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _section_slides(number, notebook, wanted, guide):
+    """(heading, HTML, notes) for each prediction, cell to write and figure of the sections of a row, in order."""
+    cells = cells_of(notebook)
+    where, titles, drawn = places(cells), section_titles(cells), figures(cells)
+    asks = predictions(cells)
+    by_cell = {k: (n, picture, alt, caption) for n, (k, picture, alt, caption) in drawn.items()}
+    for k, cell in enumerate(cells):
+        if not inside(where[k], wanted):
+            continue
+        heading = f"{number} § {where[k][0]} · {titles.get(where[k][0], where[k][0])}"
+        heading = f"{number} · {where[k][1]}" if where[k][1] else heading
+        if k in asks:
+            source = cell["source"]
+            lead = re.sub(r"^#.*\n", "", source[: source.index(PREDICT)], flags=re.M).strip().split("\n\n")[-1]
+            lead = f'<div class="lead">{render(lead)}</div>' if lead and len(lead.split()) <= 90 else ""
+            body = f'{lead}<div class="ask">{render(question(source))}</div>'
+            yield heading, body, "<b>Answer.</b> " + render(split_answer(cells[asks[k]]["source"])[1])
+        if "live-code" in tags(cell):
+            todo = comment(cell["source"]).replace("# ", "").replace("\n", " ")
+            body = render(f"**Write it.** {todo}\n\n{' '.join(goals(cells, k, '`{}`'))}")
+            yield heading, body, f"<pre>{html.escape(cell['source'])}</pre>"
+        if k in by_cell:
+            n, picture, alt, caption = by_cell[k]
+            body = (f'<img class="figure" alt="{html.escape(alt)}" src="data:image/png;base64,{picture}">'
+                    f'<div class="caption">{render(f"**Figure {n}.** {caption}")}</div>')  # fmt: skip
+            yield heading, body, f"What to see: {html.escape(alt)}"
+
+
+def slides(title, rows, guides):
+    """The slides of an agenda, as one HTML file."""
+    out = []
+
+    def add(heading, body, notes, seconds, minutes=None):
+        budget = f'<span class="minutes">{minutes} min</span>' if minutes else ""
+        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else f"{budget}\n"
+        notes = f'<aside class="notes">{notes}</aside>'
+        out.append(f'<section data-timing="{round(seconds)}">\n{head}{body}\n{notes}\n</section>')
+
+    last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
+    seen = set()
+    for k, (start, minutes, what, how) in enumerate(rows):
+        when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {render(how)[3:-5]}</p>"
+        found, link = [], target(what)
+        if not link:
+            text = f"<h1>{html.escape(title)}</h1>" if k == 0 else ""
+            found.append(("", f"{text}<p class='home'>{render(what)[3:-5]}</p>", ""))
+        elif exercise := re.search(r"exercise (\d)", link[2]):
+            number, notebook, _ = link
+            text = exercises(cells_of(notebook))[int(exercise[1])][1]
+            found.append((f"{number} · Exercise {exercise[1]}", render(text), "The solution is in solutions/."))
+        elif "DECISIONS" in how:
+            page_text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+            before = page_text.partition("\n")[2].partition("<!--")[0]
+            found.append(("The decision page", f"{render(before)}<p>It is on the back of your sheet.</p>", ""))
+        else:
+            number, notebook, rest = link
+            if number not in seen:
+                opening = cells_of(notebook)[0]["source"]
+                decision = re.search(r"\*\*The decision.+?(?=\n\n)", opening, flags=re.S)
+                first_page = f"{opening.partition(chr(10))[0]}\n\n{decision[0] if decision else ''}"
+                found.append(("", render(first_page), ""))
+                seen.add(number)
+            found += _section_slides(number, notebook, named(rest), guides)
+            if not found:
+                titles = section_titles(cells_of(notebook))
+                names = " · ".join(titles.get(section, section) for section in named(rest)[0])
+                found.append((f"{number} {rest.strip()}", f"<p class='home'>{html.escape(names)}</p>", ""))
+        if link and last.get(link[0]) == k:
+            home = re.search(r"\*\*To take home:\*\* (.+?)\n\n", guides.get(link[0], ""), flags=re.S)
+            if home:
+                sentence = render(home[1][0].upper() + home[1][1:])
+                found.append(("To take home", f"<div class='home'>{sentence}</div>", ""))
+        for first, (heading, body, notes) in enumerate(found):
+            seconds = 60 * minutes / len(found)
+            share = f"<p>This slide: about {max(1, round(seconds / 60))} min.</p>"
+            add(heading, body, when + share + notes, seconds, None if first else minutes)
+    reveal = {path.name: path.read_text(encoding="utf-8") for path in (run.ROOT / "reveal").iterdir()}
+    script = "".join(f"<script>{reveal[name]}</script>\n" for name in ("reveal.js", "notes.js"))
+    script += START % (60 * sum(minutes for _, minutes, _, _ in rows))
+    body = '<div class="reveal"><div class="slides">\n' + "\n".join(out) + "\n</div></div>"
+    return page(f"Slides: {title}", reveal["reveal.css"] + SLIDES, body, script)
+
+
+# ---- the kit
+
+
+def _copy(path, folder):
+    goal = folder / path.relative_to(run.ROOT)
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, goal)
+
+
+def build(kit=KIT):
+    """Write the kit; return the path of its zip."""
+    import nbformat
+
+    text = (run.ROOT / "WORKSHOP.md").read_text(encoding="utf-8")
+    guides = dict(re.findall(r"^### (\d\d) · (.+?)(?=^### |\Z)", text, flags=re.M | re.S))
+    shutil.rmtree(kit, ignore_errors=True)
+    learners, solutions, teacher = kit / "learners", kit / "solutions", kit / "teacher"
+    for folder in (learners, solutions, teacher / "figures"):
+        folder.mkdir(parents=True)
+
+    for name in SHARED:
+        _copy(run.ROOT / name, learners)
+    for path in [*(run.ROOT / "data").glob("*.py"), *(run.ROOT / "data").glob("*.md"),
+                 *(run.ROOT / "data").glob("real/*")]:  # fmt: skip
+        if path.is_file():
+            _copy(path, learners)
+    letter = re.search(r"(^> .*?\n)\n", text, flags=re.M | re.S)[1]
+    (learners / "START.md").write_text(re.sub(r"^> ?", "", letter, flags=re.M) + "\n" + HOW, encoding="utf-8")
+
+    mirrors = {path.with_suffix(".py") for path in run.executed_notebooks()}
+    for notebook in run.notebooks():
+        opening = re.search(r"!\[[^\]]*\]\((figures/[\w-]+\.png)\)", cells_of(notebook)[0]["source"])
+        taken = [path for kind in ("*.sql", "*.csv", "*_practice.ipynb", "*.py") for path in notebook.parent.glob(kind)
+                 if path not in mirrors]  # fmt: skip
+        if opening:
+            taken.append(notebook.parent / opening[1])
+        for path in taken:
+            _copy(path, learners)
+        goal = learners / notebook.relative_to(run.ROOT)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        goal.write_text(nbformat.writes(learner(notebook)) + "\n", encoding="utf-8")
+        for k, name in ready(cells_of(notebook)).items():
+            (goal.parent / name).parent.mkdir(exist_ok=True)
+            (goal.parent / name).write_text(cells_of(notebook)[k]["source"] + "\n", encoding="utf-8")
+        for path in (notebook, *notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
+            _copy(path, solutions)
+        for number, (_, picture, _, _) in figures(cells_of(notebook)).items():
+            name = f"{notebook.parent.name[:2]}_figure_{number}.png"
+            (teacher / "figures" / name).write_bytes(base64.b64decode(picture))
+
+    (teacher / "WORKSHOP.md").write_text(re.sub(r"\]\((?!http|#)", "](../learners/", text), encoding="utf-8")
+    for title, rows in agendas(text).items():
+        name = title.lower().replace(" ", "_")
+        for kind, content in (("slides", slides(title, rows, guides)), ("handout", handout(title, rows)),
+                              ("answers", answers(title, rows))):  # fmt: skip
+            (teacher / f"{kind}_{name}.html").write_text(content, encoding="utf-8")
+
+    archive = kit.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(kit.rglob("*")):
+            if path.is_file():
+                file.write(path, Path(kit.name) / path.relative_to(kit))
+    return archive
+
+
+def main():
+    try:
+        archive = build()
+    except ImportError as error:
+        print(f"workshop.py: {error}. Set up first: `make`, or the pip commands in README.md.", file=sys.stderr)
+        return 1
+    except (run.Stop, OSError) as error:
+        print(f"workshop.py: {error}", file=sys.stderr)
+        return 1
+    count = len(zipfile.ZipFile(archive).namelist())
+    print(f"{run.name_of(KIT)}/ and {run.name_of(archive)}: {count} files, {archive.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
