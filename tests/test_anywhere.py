@@ -1,12 +1,15 @@
 """The series runs on machines that are not like ours: 32-bit, hosted, under other versions, in folders of any name."""
 
 import ast
+import hashlib
 import json
 import math
+import re
 import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 
 import bench_scale
 import check_environment
@@ -15,6 +18,7 @@ import series
 import test_commands
 from notebook_tools import code_cells
 
+import lite
 import run
 
 NOTEBOOKS = run.executed_notebooks()
@@ -173,6 +177,60 @@ def test_constraints_have_one_version_for_each_machine(system, machine, python):
     versions = [str(pin.specifier) for pin in pins if pin.name == "argon2-cffi-bindings" and pin.marker.evaluate(here)]
     # Version 26.2.0 has no wheel for Macs with an Intel processor.
     assert versions == ["==25.1.0" if (system, machine) == ("darwin", "x86_64") else "==26.2.0"]
+
+
+# ---- the site that runs in a browser
+
+
+def test_the_site_has_all_that_a_notebook_opens():
+    there = {path.as_posix() for path in lite.contents()}
+    for notebook in NOTEBOOKS:
+        assert run.name_of(notebook) in there and run.name_of(notebook.with_suffix(".py")) not in there
+    for folder in run.folders():
+        for path in (*folder.glob("*.sql"), *folder.glob("*.csv"), *folder.glob("figures/*.png")):
+            assert run.name_of(path) in there
+    assert {"data/series.py", "data/own_logs.py", "data/synthetic_llm_logs.csv", "data/real/star.csv"} <= there
+    assert not [name for name in there if name.startswith((".", "tests/"))]
+
+
+def test_what_the_modules_import_is_loaded_at_once():
+    """The kernel loads what cells import, and does not look into modules."""
+    modules = [path for path in CODE if not path.with_suffix(".ipynb").exists()]
+    ours = {path.stem for path in modules} | set(sys.stdlib_module_names) | {"IPython"}  # the kernel has it
+    for path in modules:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        found = {name.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for name in node.names}
+        found |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert {name.replace("PIL", "pillow") for name in found - ours} <= set(lite.AT_ONCE), path.name
+
+
+def test_wheels_are_written_into_the_list_of_packages(tmp_path):
+    for name, version in (("mizani", "0.14.6"), ("comm", "0.2.3")):
+        with zipfile.ZipFile(tmp_path / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}/__init__.py", "")
+            wheel.writestr(f"{name}-{version}.dist-info/METADATA", "")
+    before = {"info": {"python": "3.14.2"}, "packages": {"numpy": {"file_name": "numpy.whl"}}}
+    lock = lite.with_wheels(before, sorted(tmp_path.glob("*.whl")), "https://there/", "../here/")
+    assert before["packages"]["numpy"] == {"file_name": "numpy.whl"}, "the list that came in is as it was"
+    assert lock["info"] == before["info"] and lock["packages"].keys() == {"numpy", "mizani", "comm"}
+    assert lock["packages"]["numpy"]["file_name"] == "https://there/numpy.whl"
+    mizani, file = lock["packages"]["mizani"], tmp_path / "mizani-0.14.6-py3-none-any.whl"
+    assert mizani["file_name"] == f"../here/{file.name}" and mizani["version"] == "0.14.6"
+    assert mizani["imports"] == ["mizani"] and mizani["depends"] == ["numpy"]  # of those that the list has
+    assert mizani["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_workflow_publishes_what_make_lite_builds():
+    text = (run.ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
+    order = ["- run: make lite", "tests/on_lite.py", "path: .lite/site", "deploy-pages"]
+    assert [text.index(step) for step in order] == sorted(text.index(step) for step in order)
+    assert lite.KERNEL.startswith("@jupyterlite/") and on_site() == run.ROOT / ".lite" / "site"
+
+
+def on_site():
+    """Where on_lite.py looks for the site (it cannot be imported here: a package of its environment is missing)."""
+    text = (run.ROOT / "tests" / "on_lite.py").read_text(encoding="utf-8")
+    return run.ROOT.joinpath(*re.search(r'^SITE = ROOT / "(.+)" / "(.+)"$', text, flags=re.M).groups())
 
 
 # ---- what is broken, and what comes then: one table, and the tests that hold it

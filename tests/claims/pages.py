@@ -67,8 +67,9 @@ README = [
     Claim("on Apache Spark (Java {JAVA} needed)"),
     Fixed("on Windows on ARM take Python 3.13 or newer", why="older ones lack a wheel of statsmodels"),
     Claim("and add {words(run.OPENING.rpartition(' -q ')[2].count(' ') + 1)} packages"),
-    Fixed("the lines that its first cell asks for", "these two were never tried", "Wheels of everything exist",
-          why="how to run it"),
+    Fixed("the lines that its first cell asks for", "these two have not been tried yet", "Wheels of everything exist",
+          "`make test-32bit` runs the tutorials under", "a Python of 32 bits", "so that part is tried when the site is published", "(notebook 01, with an older Pyodide",
+          why="how to run it, and what of that was tried"),
     Fixed("times them on up to a billion rows", why="bench_scale.py: SIZES"),
     Claim("ends with three exercises that say what a right answer looks like",
           when="all(len(re.findall('# [123][.] [*][*]', path.with_suffix('.py').read_text(encoding='utf-8').partition"
