@@ -119,10 +119,18 @@ test-hosted: .venv-hosted/ready
 	@.venv-lite/$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-lite.txt || $(NO_INSTALL)
 	@touch $@
 
-lite: .venv-lite/ready
+DATA := data/synthetic_llm_logs.csv
+$(DATA): | $(READY)
+	@$(PY) data/generate_data.py
+
+lite: .venv-lite/ready $(DATA)
 	@.venv-lite/$(BIN)/python lite.py
 
-test-lite: .venv-lite/ready
+test-DATA := data/synthetic_llm_logs.csv
+$(DATA): | $(READY)
+	@$(PY) data/generate_data.py
+
+lite: .venv-lite/ready $(DATA)
 	@.venv-lite/$(BIN)/python tests/on_lite.py
 
 .venv-32bit/ready: requirements-32bit.txt constraints.txt
@@ -133,7 +141,7 @@ test-lite: .venv-lite/ready
 		--target .venv-32bit/pure rdrobust rddensity lpdensity pysyncon plotnine mizani || $(NO_INSTALL)
 	@touch $@
 
-test-32bit: .venv-32bit/ready
+test-32bit: .venv-32bit/ready $(DATA)
 	@.venv-32bit/$(BIN)/python tests/on_32bit.py
 
 test-long: $(READY)
