@@ -126,11 +126,7 @@ $(DATA): | $(READY)
 lite: .venv-lite/ready $(DATA)
 	@.venv-lite/$(BIN)/python lite.py
 
-test-DATA := data/synthetic_llm_logs.csv
-$(DATA): | $(READY)
-	@$(PY) data/generate_data.py
-
-lite: .venv-lite/ready $(DATA)
+test-lite: .venv-lite/ready
 	@.venv-lite/$(BIN)/python tests/on_lite.py
 
 .venv-32bit/ready: requirements-32bit.txt constraints.txt
