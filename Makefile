@@ -5,6 +5,10 @@
 # make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
 # make test-spark   run the SQL queries on Apache Spark, too (an environment of its own; needs Java 17)
 # make test-hosted  open the tutorials alone under what Colab ships, run the lines that they say, compare what they show
+# make lite      build the site on which the notebooks run in a browser, in .lite/site
+# make test-lite    run the tutorials on it, in a headless Chromium
+# make test-32bit   run the tutorials under a Python that has 32 bits, as the one in a browser
+# make test-long    all tests, with many more random logs, broken files and kills (an hour or more)
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
@@ -38,7 +42,8 @@ MAKE_VENV = "$$python" -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$py
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
 
-.PHONY: all test lab bench check sync workshop clean test-oldest test-newest test-spark test-hosted bench-scale
+.PHONY: all test lab bench check sync workshop clean test-oldest test-newest test-spark test-hosted bench-scale lite \
+	test-lite test-32bit test-long
 all: $(READY)
 	@$(PY) run.py
 
@@ -67,8 +72,8 @@ workshop: $(READY)
 	@$(PY) workshop.py
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .results .pytest_cache .ruff_cache workshop workshop.zip
-	rm -rf data/synthetic_llm_logs.csv data/logs_100m.parquet
+	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .venv-lite .venv-32bit .results .lite .pytest_cache
+	rm -rf .ruff_cache workshop workshop.zip data/synthetic_llm_logs.csv data/logs_100m.parquet
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing, what it should hold has changed, or its Python does not run
@@ -108,6 +113,31 @@ test-spark: .venv-spark/ready $(READY)
 
 test-hosted: .venv-hosted/ready
 	@.venv-hosted/$(BIN)/python tests/on_hosted.py
+
+.venv-lite/ready: requirements-lite.txt constraints.txt
+	@$(FIND_PYTHON); echo "Setting up .venv-lite (once; about a minute)"; $(call MAKE_VENV,.venv-lite)
+	@.venv-lite/$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-lite.txt || $(NO_INSTALL)
+	@touch $@
+
+lite: .venv-lite/ready
+	@.venv-lite/$(BIN)/python lite.py
+
+test-lite: .venv-lite/ready
+	@.venv-lite/$(BIN)/python tests/on_lite.py
+
+.venv-32bit/ready: requirements-32bit.txt constraints.txt
+	@$(FIND_PYTHON); echo "Setting up .venv-32bit (once; about a minute)"; $(call MAKE_VENV,.venv-32bit)
+	@.venv-32bit/$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-32bit.txt || $(NO_INSTALL)
+	@.venv-32bit/$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt \
+		--target .venv-32bit/pure rdrobust rddensity lpdensity pysyncon plotnine mizani || $(NO_INSTALL)
+	@touch $@
+
+test-32bit: .venv-32bit/ready
+	@.venv-32bit/$(BIN)/python tests/on_32bit.py
+
+test-long: $(READY)
+	@LONG=1 $(PY) -m pytest
 
 # Never the reader's .venv: these take the ends of the ranges in pyproject.toml.
 test-oldest test-newest: test-%:

@@ -149,6 +149,14 @@ def replace(path, content):
         partial.unlink(missing_ok=True)
 
 
+def _sweep_up():
+    """Remove what `replace`, or a kernel, was writing when it was killed, more than an hour ago."""
+    for folder in (ROOT, ROOT / "data", NAMESPACES, *folders(), *(folder / "figures" for folder in folders())):
+        for path in folder.glob("*.partial"):
+            if time.time() - path.stat().st_mtime > 3600:
+                path.unlink(missing_ok=True)
+
+
 def read_cells(notebook):
     """The cells of a notebook file as dicts whose source is a string. Stop where it is no notebook."""
     try:
@@ -600,6 +608,7 @@ def run_notebooks(only=None, every=False):
     if twice:
         raise Stop(f"two notebooks are called {twice.pop()}.ipynb: their results would be mixed up.")
     check_pairs(folder for folder in folders() if not only or folder.name[:2] in only)
+    _sweep_up()
 
     def report(notebook, result, what="executed in"):
         part = {"demo": "tutorial"}.get(notebook.stem.rpartition("_")[2], notebook.stem.rpartition("_")[2])
@@ -926,6 +935,8 @@ def _write_data():
 
 def main(arguments=None):
     """The command line; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal, or a file, that knows no letter but those of ASCII
+        stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(
         prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

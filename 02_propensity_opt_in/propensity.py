@@ -1320,6 +1320,7 @@ def _covariates(log, names, design):
         if name in design["categories"]:
             found[name] = Covariate(name, "category", own_logs.text(expression))
         elif kind.startswith(TEXTS):
+            log.refuse_commas("covariates", name, expression)
             unsure[name] = expression
         else:
             try:

@@ -259,7 +259,7 @@ def robust_fit(x, n, y, yy, *, treated=None, bandwidth=None, bias_bandwidth=None
     centre, y_sd = _moments(n, y, yy) if n.sum() > 1 else (0.0, 0.0)
     if not np.isfinite(y_sd):
         raise ValueError("the outcome is too large for its squares to be summed")
-    if not y_sd > 0:
+    if not y_sd > 1e-7 * abs(centre):  # a difference of sums of squares: less is rounding
         raise ValueError("the outcome does not vary")
     S, Q = y - n * centre, yy - 2 * centre * y + n * centre**2
     if d is None:
@@ -307,7 +307,10 @@ def _bandwidths(sides, y_sd, y_mean, fuzzy):
     def plug_in(order, nu, bias_order, hs, regularised):
         (V0, B0, R0), (V1, B1, R1) = (p.stage(order, nu, bias_order, h, regularised)
                                       for p, h in zip(pilots, hs, strict=True))  # fmt: skip
-        return min(((V0 + V1) / ((B1 - B0) ** 2 + R0 + R1)) ** (1 / (2 * order + 3)), max(reach))
+        ratio = (V0 + V1) / ((B1 - B0) ** 2 + R0 + R1)
+        if ratio < 0:  # by rounding: the outcomes of a side are all alike, or lie on a curve
+            raise np.linalg.LinAlgError("no bandwidth")
+        return min(ratio ** (1 / (2 * order + 3)), max(reach))
 
     edge = 1 + np.sqrt(np.finfo(float).eps)
     third = max(plug_in(3, 3, 4, [r * edge for r in reach], False), least)

@@ -1566,7 +1566,7 @@ def pre_trends(result):
     line = t / (t @ t)
     slope, parts = float(line @ means[early]), [float(line @ c @ line) for c, _ in arms]
     V = sum(parts)
-    df = V**2 / sum(v**2 / d for v, (_, d) in zip(parts, arms, strict=True)) if V > 0 else free
+    df = 1 / sum((v / V) ** 2 / d for v, (_, d) in zip(parts, arms, strict=True)) if V > 0 else free
     half = stats.t.ppf(0.975, df) * math.sqrt(V)
     distance = sum(share * float(np.arange(len(c)) @ c) for share, c in result.contrasts)
     ends = sorted(((slope - half) * distance, (slope + half) * distance))

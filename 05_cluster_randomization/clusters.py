@@ -997,9 +997,9 @@ def _skewness(arrays, fit, design):
     for side, sign in ((arrays.on, 1), (~arrays.on, -1)):
         sd = math.sqrt((rest[side] ** 2).sum() / (side.sum() - 1))
         rest[side] = rest[side] / sd if sd > 0 else 0.0
-        parts[sign] = sign * sd**3 * ((weight[side] / weight[side].sum()) ** 3).sum()
+        parts[sign] = sign * (sd / fit.error) ** 3 * ((weight[side] / weight[side].sum()) ** 3).sum()
     skew = (rest**3).mean()
-    of_estimate = abs(skew * sum(parts.values())) / fit.error**3
+    of_estimate = abs(skew * sum(parts.values()))
     if abs(skew) < 2 * math.sqrt(6 / len(rest)) or of_estimate < 0.3:
         return []
     return [say(f"cluster means have a long tail (skewness {skew:.1f})", severity=WARNING, what_to_do="The arms do not "

@@ -526,7 +526,7 @@ class Counts:
             return np.minimum(s.y, s.n - s.y).min(axis=-2)
         if s.y4 is None:
             raise ValueError("counts of outcomes other than 0 and 1 need y3 and y4")
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             m = s.y / s.n
             second = s.yy / s.n - m**2
             fourth = s.y4 / s.n - 4 * m * s.y3 / s.n + 6 * m**2 * s.yy / s.n - 3 * m**4

@@ -374,19 +374,27 @@ def find_seed(logs, seeds=range(10_000)):
 
 
 def _check_text(path, raw):
-    """Raise ValueError, in one line, for text that is cut in its last row, or separated by anything but commas."""
-    first, _, _ = raw.partition(b"\n")
-    header = first.decode("utf-8-sig", errors="replace").strip()
+    """Raise ValueError, in one line, for what is no text, is cut in its last row, or is separated by anything else."""
+    if not raw.strip():
+        raise ValueError(f"{path}: an empty file. {AGAIN}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 (a workbook, a Parquet file?). {AGAIN}")
+    lines = text.splitlines()
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if header.count(separator) > header.count(","):
+        if lines[0].count(separator) > lines[0].count(","):
             raise ValueError(
                 f"{path}: columns are separated by {name}. Save it with commas between the columns and points in the "
                 f"numbers (0.85, not 0,85). {AGAIN}"
             )
-    if raw.endswith(b"\n"):
+    columns, values = (next(csv.reader([line], skipinitialspace=True), []) for line in (lines[0], lines[-1]))
+    if twice := sorted({name for name in COLUMNS if columns.count(name) > 1}):
+        raise ValueError(f"{path}: two columns are called {', '.join(twice)}. {AGAIN}")
+    if raw.endswith((b"\n", b"\r")):
         return
-    last = raw[raw.rfind(b"\n") + 1 :].decode("utf-8", errors="replace")
-    columns, values = (next(csv.reader([line]), []) for line in (header, last))
     if not values or len(values) != len(columns) or not values[-1]:
         raise ValueError(f"{path}: ends in the middle of a row (truncated, or not a CSV). {AGAIN}")
 
@@ -407,7 +415,7 @@ def load_logs(path=DATASET):
     raw = _read_bytes(path)
     _check_text(path, raw)
     try:
-        logs = pd.read_csv(io.BytesIO(raw))
+        logs = pd.read_csv(io.BytesIO(raw), skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a CSV file ({str(error).strip()}). {AGAIN}") from None
     missing = [name for name in COLUMNS if name not in logs.columns]
@@ -441,6 +449,8 @@ def write_logs(path=DATASET, seed=SEED, n_users=N_USERS, world=World()):
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder that is there already: remove it, or choose another name")
+    if path.suffix.lower() not in (".csv", ".gz", ".parquet"):
+        raise ValueError(f"{path}: a name that ends in .csv, .csv.gz or .parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     blocks = map(_frame, _draw_blocks(seed, n_users, world))
@@ -491,6 +501,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments=None):
     """The command line; returns the exit status (0, or 2 after one line on stderr)."""
+    for stream in (sys.stdout, sys.stderr):  # a path may have letters that a terminal does not know
+        stream.reconfigure(errors="backslashreplace")
     parser = _Parser(prog="generate_data.py", description="Write the synthetic LLM-product logs.")
     parser.add_argument("--seed", type=int, default=SEED, help="of the random draws (default %(default)s)")
     parser.add_argument("--n-users", type=int, default=N_USERS, help="rows to write (default %(default)s)")

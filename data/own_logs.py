@@ -9,7 +9,9 @@ In every query a NULL means *missing* and an infinite value means *there is some
 that is how a word in a column of numbers is counted instead of crashing.
 """
 
+import csv
 import difflib
+import gzip
 import math
 import re
 from dataclasses import dataclass
@@ -292,10 +294,53 @@ def _files(path):
         files = sorted(Path(*parts[:first]).glob(str(Path(*parts[first:]))))
         if not files:
             raise FileNotFoundError(f"{path}: no file matches")
-    kinds = {"parquet" if p.suffix.lower() == ".parquet" else "csv" for p in files}
+    kinds = {"parquet" if p.suffix.lower() == ".parquet" or _begins(p, b"PAR1") else "csv" for p in files}
     if len(kinds) > 1:
         raise ValueError(f"{path}: .parquet and .csv files together; name one kind")
     return [str(p) for p in files], kinds.pop()
+
+
+def _begins(path, *starts):
+    """Whether a file begins with one of these bytes, whatever its name says."""
+    with open(path, "rb") as file:
+        return file.read(8).startswith(starts)
+
+
+def _compression(files):
+    """How DuckDB is to unpack CSV files: by their names ("auto"), but where those are wrong. ValueError for no CSV."""
+    for file in files:
+        if _begins(file, b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+            raise ValueError(f"{file}: a workbook or a zip file; save the table as CSV")
+        if _begins(file, b"\xff\xfe", b"\xfe\xff"):
+            raise ValueError(f"{file}: text in UTF-16; save it as CSV in UTF-8")
+    packed, named = ([test(file) for file in files] for test in (
+        lambda file: _begins(file, b"\x1f\x8b"), lambda file: file.lower().endswith(".gz")))  # fmt: skip
+    if packed == named:
+        return "auto"
+    if len(set(packed)) > 1:
+        raise ValueError(f"{files[0]}: gzipped and plain files together; let the names of the gzipped ones end in .gz")
+    return "gzip" if packed[0] else "none"
+
+
+def _check_header(file, columns):
+    """Raise ValueError where DuckDB has made something up: the columns of a CSV that has none, or names given twice."""
+    with gzip.open(file) if _begins(file, b"\x1f\x8b") else open(file, "rb") as raw:
+        head = raw.read(1_000_000).decode("utf-8-sig", errors="replace")
+    if not head.strip():
+        raise ValueError(f"{file}: an empty file")
+    made_up = [name for name in columns if re.search(r".+_\d+$", name) and name not in head]
+    twice = [name.rpartition("_")[0] for name in made_up if name.rpartition("_")[0] in columns]
+    if twice:
+        raise ValueError(f"{file}: two columns are called {', '.join(map(repr, dict.fromkeys(twice)))}; the first line "
+                         "must give each column a name of its own")  # fmt: skip
+    separator = max(",;\t|", key=columns[0].count)
+    if len(columns) == 1 and separator in columns[0]:  # no way of reading it gave rows of the same length
+        rows = csv.reader(head.splitlines(keepends=True), delimiter=separator)
+        wanted = len(next(rows))
+        for row in rows:
+            if row and len(row) != wanted:
+                raise ValueError(f"{file}: line {rows.line_num} should have {wanted} columns, as the first, and has "
+                                 f"{len(row)}")  # fmt: skip
 
 
 def _frame(frame):
@@ -352,7 +397,9 @@ class Logs:
                 return
             if all(Path(file).stat().st_size == 0 for file in files):
                 raise ValueError(f"{files[0]}: an empty file")
-            raw = connection.read_csv(files, header=True, all_varchar=True, union_by_name=True)
+            options = {"header": True, "all_varchar": True, "union_by_name": True}
+            raw = connection.read_csv(files, compression=_compression(files), **options)
+            _check_header(files[0], raw.columns)
             raw.create_view("file")
             # TRIM keeps DuckDB from guessing types while it reads, which would stop at the first word.
             kind = "TABLE" if sum(Path(file).stat().st_size for file in files) < IN_MEMORY else "VIEW"
@@ -422,7 +469,7 @@ class Logs:
 
         Returns {column: how many of its values are no numbers} of the others.
         """
-        words = {}
+        words, texts = {}, {}
         for name in [name for name in self.columns if name not in self._typed]:
             if not re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"])|"{re.escape(name)}"', expression, re.I):
                 continue
@@ -430,15 +477,23 @@ class Logs:
             count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({value}) > 1e300")["n"][0]
             if count:
                 words[name] = count
-                continue
-            self._typed[name] = value
-            self._view()
-            try:
-                self._describe(expression)
-            except duckdb.Error:
-                del self._typed[name]  # it is used as a text
-                self._view()
+            elif not self._typed_fit({name: value}, expression):
+                texts[name] = value  # it is used as a text, or with another such column, as in a * b
+        self._typed_fit(texts, expression)
         return words
+
+    def _typed_fit(self, typed, expression):
+        """Make numbers of these columns if the expression can be calculated then; whether it can."""
+        before = dict(self._typed)
+        self._typed |= typed
+        self._view()
+        try:
+            self._describe(expression)
+        except duckdb.Error:
+            self._typed = before
+            self._view()
+            return False
+        return True
 
     def _view(self):
         typed = ", ".join(f'{value} AS "{name}"' for name, value in self._typed.items())
@@ -452,11 +507,23 @@ class Logs:
     def number(self, role, column):
         """SQL for a column of numbers (see `number`). Raises ValueError for dates and the like."""
         expression = self.expression(role, column)
+        self.refuse_commas(role, column, expression)
         kind = self.kind(expression)
         if not (kind.startswith((*NUMBERS, "VARCHAR", "ENUM", "BOOLEAN", "JSON")) or kind in ('"NULL"', "NULL")):
             raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and a number is needed; "
                              "an SQL expression can turn it into one")  # fmt: skip
         return number(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None)
+
+    def refuse_commas(self, role, column, expression):
+        """Raise ValueError where most of a CSV's values are numbers with a comma: 0,85 instead of 0.85."""
+        if not self._text:
+            return
+        first = self.ask(f"SELECT COUNT(v) AS n, COUNT(CASE WHEN regexp_matches(v, '^-?[0-9]+,[0-9]+$') THEN v END) "
+                         f"AS commas, MIN(v) AS one FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs "
+                         "LIMIT 1000) AS t")  # fmt: skip
+        if 2 * first["commas"][0] > first["n"][0]:
+            raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}); points "
+                             f"are needed: REPLACE({column}, ',', '.')")  # fmt: skip
 
     def yes_no(self, role, column, yes=None, no=None):
         """SQL for a column of two values (see `yes_no`).
@@ -495,8 +562,11 @@ class Logs:
         if not (kind.startswith(("VARCHAR", "ENUM", "JSON")) or kind in ('"NULL"', "NULL")):
             wanted = "a date, a time stamp or a number"
             raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
-        first = self.ask(f"SELECT COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
+        first = self.ask("SELECT COUNT(*) AS n, COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, "
+                         "COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
                          f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+        if first["n"][0] == 0:  # of what kind its times would be nobody can say
+            refuse(problem_table([say("the log has no rows", rows=0, what_to_do="Look at the path and the WHERE.")]))
         if first["numbers"][0] > first["times"][0]:
             return "number", number(expression), given(expression)
         return "time stamp", moment(expression), given(expression)
@@ -525,7 +595,15 @@ def _some(values):
 
 
 def _first_line(error):
-    return str(error).strip().splitlines()[0].removeprefix("Binder Error: ").removeprefix("Parser Error: ")
+    """What DuckDB says, in one line; of a CSV, what is wrong and where."""
+    line = str(error).strip().splitlines()[0].removeprefix("Binder Error: ").removeprefix("Parser Error: ")
+    if place := re.search(r"CSV Error on Line: (\d+)", line):
+        count = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", str(error))
+        what = (f"should have {count[1]} columns, as the first, and has {count[2]}" if count else
+                "is no text in UTF-8; save the file as UTF-8" if "utf-8" in str(error) else
+                "is no row of a CSV")  # fmt: skip
+        return f"line {place[1]} {what}"
+    return "no table can be found in it; is it a CSV?" if "sniffing file" in line else line
 
 
 def centre_of(logs, expression):

@@ -2,11 +2,13 @@
 
 import ast
 import json
+import math
 import shutil
 import stat
 import subprocess
 import sys
 
+import bench_scale
 import check_environment
 import pytest
 import series
@@ -171,3 +173,70 @@ def test_constraints_have_one_version_for_each_machine(system, machine, python):
     versions = [str(pin.specifier) for pin in pins if pin.name == "argon2-cffi-bindings" and pin.marker.evaluate(here)]
     # Version 26.2.0 has no wheel for Macs with an Intel processor.
     assert versions == ["==25.1.0" if (system, machine) == ("darwin", "x86_64") else "==26.2.0"]
+
+
+# ---- what is broken, and what comes then: one table, and the tests that hold it
+
+BROKEN = {
+    "the folder is called Bob's [2026] cöurse": [
+        "test_run.py::test_series_in_a_folder_with_an_awkward_name",
+        "test_commands.py::test_make_works_in_a_folder_with_an_awkward_name",
+        "test_own_logs.py::test_every_form_of_a_log_is_read_the_same"],
+    "PYTHON names none or an old one: a line": ["test_commands.py::test_python_that_is_asked_for_is_taken_or_nothing"],
+    "no Python, no venv module, no network: one line": ["test_commands.py::test_set_up_says_what_is_missing"],
+    "the Python of .venv is gone: made anew": ["test_commands.py::test_environment_whose_python_is_gone_is_made_anew"],
+    "packages are missing or old: named": [
+        "test_run.py::test_missing_packages_get_one_line",
+        "test_commands.py::test_environment_names_what_is_missing_or_old"],
+    "a matplotlibrc of the reader's": ["test_run.py::a dark matplotlibrc"],
+    "an IPython profile": ["test_run.py::an IPython profile that shows every expression"],
+    "a user kernel called python3": ["test_run.py::another kernel called python3"],
+    "PYTHONPATH, PYTHONSTARTUP, PYTHONOPTIMIZE": ["test_run.py::variables of Python"],
+    "a home that cannot be written": ["test_run.py::an unwritable configuration folder"],
+    "warnings are errors; a C locale; no home; no TMPDIR": ["test_run.py::test_odd_environments_do_not_stop_it"],
+    "a terminal that knows ASCII only": ["test_run.py::test_letters_that_a_terminal_does_not_know"],
+    "the folder cannot be written: one line": ["test_run.py::test_results_that_cannot_be_kept_get_one_line"],
+    "the dataset can only be read, or not even that": ["test_run.py::test_a_dataset_that_is_locked"],
+    "a file is held open by another program; the disk is full": [
+        "test_run.py::test_disk_full_or_file_held_open_names_the_file_and_leaves_nothing",
+        "test_run.py::test_data_are_written_if_missing_and_a_full_disk_is_named",
+        "test_generator.py::test_full_disk_names_the_file"],
+    "Ctrl-C: one line, and nothing half done": [
+        "test_run.py::test_interrupt_is_one_line_and_leaves_nothing_half_done",
+        "test_generator.py::test_interrupt_leaves_the_old_file"],
+    "kill -9, at any moment": ["test_run.py::test_a_kill_at_any_moment_loses_nothing"],
+    "a kernel dies: named": ["test_run.py::test_a_dead_kernel_is_named"],
+    "what .results holds is damaged: made anew": ["test_run.py::test_damaged_results_are_made_anew"],
+    "a notebook, a figure is damaged": [
+        "test_run.py::test_a_damaged_notebook_is_named",
+        "test_run.py::test_a_picture_that_looks_the_same_keeps_its_bytes"],
+    "no git, or no commit": ["test_run_sync.py::test_without_git_equal_is_equal_and_different_stops"],
+    "no Java: one line before any download": ["test_commands.py::test_spark_without_java_stops_before_it_downloads"],
+    "no /proc and no resource module (Windows)": ["test_anywhere.py::test_peak_memory_where_nothing_tells_it"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_each_broken_environment_is_tested(what):
+    """By a test, or by a case of one, of that name."""
+    for name in BROKEN[what]:
+        file, _, test = name.partition("::")
+        text = (run.ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"\ndef {test}(" in text or f'"{test}"' in text, name
+
+
+def test_peak_memory_where_nothing_tells_it(monkeypatch):
+    """`make bench` needs neither /proc nor the module resource, which Windows lacks."""
+    monkeypatch.setattr(bench_scale.sys, "platform", "win32")
+    monkeypatch.setattr(bench_scale.Path, "exists", lambda _: False)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert math.isnan(bench_scale.peak_megabytes())
+
+
+def test_scripts_import_nothing_that_windows_lacks():
+    lacking = {"resource", "fcntl", "pwd", "grp", "termios", "pty", "sysconf", "fork"}
+    for path in [run.ROOT / "run.py", *CODE, *(run.ROOT / "tests").glob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
+        names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not names & lacking, path.name

@@ -1,6 +1,5 @@
 """The generator: the published rows, the rules for any other, the command line, and what it does with bad input."""
 
-import csv
 import dataclasses
 import errno
 import gzip
@@ -435,59 +434,6 @@ def test_load_logs_says_when_it_is_another_dataset(tmp_path, capsys):
     assert "Not the published dataset (500 users)" in out and out.count("\n") == 1
 
 
-def spoiled(tmp_path, change):
-    text = generate(7, 100).to_csv(index=False, lineterminator="\n")
-    (tmp_path / "logs.csv").write_bytes(change(text).encode() if isinstance(change(text), str) else change(text))
-    return tmp_path / "logs.csv"
-
-
-@pytest.mark.parametrize("change, message", [
-    (lambda text: text[:-20], "middle of a row"),
-    (lambda text: "", "middle of a row"),
-    (lambda text: text.replace("wave,", "", 1).replace("cost_usd,", "", 1), "columns missing: wave, cost_usd"),
-    (lambda text: "a,b\n1,2\n", "columns missing: user_id, workspace_id"),
-    (lambda text: text.split("\n")[0] + "\n", "no rows"),
-    (lambda text: text.replace(",medium,", ",mid,", 1), "column engagement_tier, row"),
-    (lambda text: text.replace(",light,", ",light,x", 1), "column signup_week, row"),
-    (lambda text: text.replace(",light,", ",,", 1), "column engagement_tier, row"),
-    (lambda text: b"PAR1\xff\xfe\x00\n", "not a CSV|columns missing"),
-    (lambda text: text.replace(",", ";"), "separated by semicolons. Save it with commas"),
-    (lambda text: text.replace(",", ";").replace(".", ","), "separated by semicolons.+0.85, not 0,85"),
-    (lambda text: text.replace(",", "\t"), "separated by tabs"), (lambda text: text.replace(",", "|"), "by bars"),
-    (lambda text: text[:-1].rpartition(",")[0], "middle of a row"),  # a field is missing
-    (lambda text: text[:-2], "middle of a row"),  # the last field is empty
-    (lambda text: text[:-1].rpartition("\n")[0] + "\n" + "1,2", "middle of a row"),
-    (lambda text: text.replace(",light,", ",light,inf", 1), "column signup_week, row"),
-    (lambda text: gzip.compress(text.encode())[:-30], "damaged gzip file"),
-    (lambda text: b"\x1f\x8bnot really", "damaged gzip file"),
-])  # fmt: skip
-def test_load_logs_names_what_is_wrong(tmp_path, change, message):
-    path = spoiled(tmp_path, change)
-    with pytest.raises(ValueError, match=message) as error:
-        load_logs(path)
-    assert "\n" not in str(error.value) and "generate_data.py" in str(error.value)
-
-
-@pytest.mark.parametrize("change", [
-    lambda frame: frame.to_csv(index=False)[:-1],  # no newline at the end
-    lambda frame: frame.to_csv(index=False, lineterminator="\r\n"),
-    lambda frame: frame.to_csv(index=False, lineterminator="\r\n")[:-2],
-    lambda frame: "\ufeff" + frame.to_csv(index=False),
-    lambda frame: frame.to_csv(index=False, quoting=csv.QUOTE_ALL),
-    lambda frame: frame.to_csv(index=False, quoting=csv.QUOTE_ALL)[:-1],
-    lambda frame: frame[frame.columns[::-1]].to_csv(index=False),
-    lambda frame: frame[frame.columns[::-1]].to_csv(index=False)[:-1],
-    lambda frame: frame.assign(comment="a, b; c").to_csv(index=False),
-    lambda frame: gzip.compress(frame.to_csv(index=False).encode()),  # under the name logs.csv
-])  # fmt: skip
-def test_load_logs_reads_what_is_whole_however_it_was_written(tmp_path, change):
-    frame = generate(7, 100)
-    written = change(frame)
-    (tmp_path / "logs.csv").write_bytes(written if isinstance(written, bytes) else written.encode())
-    read = load_logs(tmp_path / "logs.csv")[list(COLUMNS)]
-    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
-
-
 def test_gzip_holds_the_same_rows_and_always_the_same_bytes(tmp_path):
     """`--out l.csv.gz` wrote plain text under that name."""
     for name in ("l.csv.gz", "again.CSV.GZ"):
@@ -500,13 +446,6 @@ def test_gzip_holds_the_same_rows_and_always_the_same_bytes(tmp_path):
     write_logs(tmp_path / "published.csv.gz")
     assert generate_data.is_published(tmp_path / "published.csv.gz")
     assert not generate_data.is_published(tmp_path / "l.csv.gz")
-
-
-def test_capitals_name_the_same_format(tmp_path):
-    write_logs(tmp_path / "LOGS.PARQUET", 7, 100)
-    assert [path.name for path in (tmp_path / "LOGS.PARQUET").iterdir()] == ["part-00000.parquet"]
-    write_logs(tmp_path / "LOGS.CSV", 7, 100)
-    assert (tmp_path / "LOGS.CSV").read_text().startswith("user_id,")
 
 
 def test_full_disk_names_the_file(tmp_path, monkeypatch, capsys):

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pickle
+import random
 import re
 import shutil
 import signal
@@ -29,6 +30,7 @@ import run
 HEADLINE = "headline = dict(decision='d', method='m', naive=.2, estimate=.1, lo=.05, hi=.15, truth=.1, unit='pp')\n"
 FOUND = f"{HEADLINE}computed = dict(a=0.44, b=0.07)"
 LEDGER = "id,published,verdict,note\na,0.5,reproduced,\nb,7%,reproduced,\n"
+REAL = run.ROOT  # the fixture `series` puts another in its place
 RED_DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
@@ -388,6 +390,62 @@ def test_nbval_runs_kernels_in_the_same_environment():
     assert not [name for name in os.environ if name.startswith(("MPLBACKEND", "MATPLOTLIBRC", "PYTHON"))]
 
 
+ODD = {
+    "PYTHONWARNINGS": "error", "LC_ALL": "C", "LANG": "C", "HOME": "", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "",
+    "TMPDIR": "/no/such/folder", "OMP_NUM_THREADS": "0", "PYTHONSAFEPATH": "1", "http_proxy": "http://127.0.0.1:9",
+}  # fmt: skip
+
+
+def test_odd_environments_do_not_stop_it(series):
+    notebook = write(series, "08_small/small_demo.ipynb", "print('naïve: τ')", LOOK, FOUND)
+    done = command(series, **ODD)
+    assert done.returncode == 0 and done.stderr == ""
+    assert texts(notebook) == ["naïve: τ\n", "white 10.0 0 []\n", ""]
+
+
+def test_letters_that_a_terminal_does_not_know(series):
+    """They stopped `make sync` in the middle of the lines that it shows, and the generator after it had written."""
+    notebook = write(series, "08_small/small_demo.ipynb", "# τ", FOUND)
+    text = notebook.with_suffix(".py").read_text(encoding="utf-8")
+    notebook.with_suffix(".py").write_text(text.replace("τ", "ö"), encoding="utf-8")
+    done = command(series, "--sync", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1 and "\\xf6" in done.stderr and "Nothing was written" in done.stderr
+    generator = [sys.executable, "data/generate_data.py", "--n-users", "10", "--out", "cöurse.csv"]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(generator, cwd=series, env=ascii_only, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0 and "c\\xf6urse.csv" in done.stdout
+
+
+def test_results_that_cannot_be_kept_get_one_line(series):
+    """A file in the place of the folder: not even root can write below it."""
+    notebook = write(series, "08_small/small_demo.ipynb", FOUND)
+    before = notebook.read_bytes()
+    shutil.rmtree(series / ".results")
+    (series / ".results").write_text("")
+    done = command(series)
+    assert done.returncode == 1 and notebook.read_bytes() == before
+    assert re.fullmatch(r"\nrun.py: .*\.results.*\n", done.stderr), done.stderr
+
+
+def test_a_dataset_that_is_locked(series, monkeypatch, capsys):
+    """Nobody writes to it; where it cannot even be read, one line says so."""
+    data = series / "data" / "synthetic_llm_logs.csv"
+    data.chmod(0o444)
+    write(series, "08_small/small_demo.ipynb", f"print(len(open({str(data)!r}).readlines()))", FOUND)
+    done = command(series)
+    assert done.returncode == 0 and "the published dataset" in done.stdout, done.stderr
+
+    def locked(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    import generate_data
+
+    monkeypatch.setattr(generate_data.Path, "read_bytes", locked)
+    assert run.main([]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("run.py: ") and "Permission denied" in said and "\n" not in said
+
+
 # ---- pictures that look the same keep their bytes
 
 DRAW = """
@@ -560,16 +618,56 @@ def test_interrupt_is_one_line_and_leaves_nothing_half_done(series):
     assert not list(series.rglob("*.partial"))
 
 
+LONG = bool(os.environ.get("LONG"))
+
+
+@pytest.fixture
+def for_kills(series):
+    """A series of one notebook, or with LONG=1 a copy of the whole, in which everything is made; seconds of a run."""
+    if LONG:
+        others = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", ".*_cache", "*.parquet")
+        shutil.copytree(REAL, series, ignore=others, dirs_exist_ok=True)
+    else:
+        write(series, "08_small/small_demo.ipynb", DRAW.format(height=1.0, label=35, dpi=160), FOUND)
+        (series / "08_small" / "figures" / "line.png").write_bytes(RED_DOT)
+    start = time.time()
+    run.run_notebooks(every=True)
+    return series, time.time() - start + 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_after_a_kill_the_next_run_ends_well(series):
-    notebook = write(series, "08_small/small_demo.ipynb", SLOW, FOUND)
-    process, kernel = started(series)
-    process.kill()
-    process.communicate()
-    wait_until(lambda: not alive(kernel), 30)
-    edit(notebook, "time.sleep(100)", "time.sleep(0)")
+def test_a_kill_at_any_moment_loses_nothing(for_kills):
+    """`make` killed at random moments, from a fresh clone or where the last kill left it; the next one ends well."""
+    series, seconds = for_kills
+    typed = {path: path.read_bytes() for pattern in ("*_*/*.ipynb", "*_*/*.py") for path in series.glob(pattern)}
+    made = [*series.glob("*_*/figures/*"), series / "data" / "synthetic_llm_logs.csv"]
+    before = typed | {path: path.read_bytes() for path in made}
+    rng = random.Random(22)
+    for kill in range(20 if LONG else 2):
+        if kill % 2 == 0:
+            for path in (series / ".results").glob("*.*"):
+                path.unlink()
+            (series / "data" / "synthetic_llm_logs.csv").unlink(missing_ok=True)
+        try:  # run() kills with SIGKILL
+            subprocess.run([sys.executable, "run.py"], cwd=series, capture_output=True, timeout=rng.random() * seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        assert {path: path.read_bytes() for path in typed} == typed, f"lost by kill {kill}"
     done = command(series)
-    assert done.returncode == 0 and "executed in" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_a_killed_run_was_writing_is_swept_up(series):
+    write(series, "08_small/small_demo.ipynb", FOUND)
+    places = (series, series / "data", series / "08_small", series / "08_small" / "figures", series / ".results")
+    old, new = ([folder / f".x.{pid}.partial" for folder in places] for pid in (1, 2))
+    for path in old + new:
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    run.run_notebooks()
+    assert not any(path.exists() for path in old) and all(path.exists() for path in new)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x05damaged", pickle.dumps([1]), pickle.dumps({"key": 1})])
