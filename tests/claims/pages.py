@@ -67,7 +67,7 @@ README = [
     Claim("on Apache Spark (Java {JAVA} needed)"),
     Fixed("on Windows on ARM take Python 3.13 or newer", why="older ones lack a wheel of statsmodels"),
     Claim("and add {words(run.OPENING.rpartition(' -q ')[2].count(' ') + 1)} packages"),
-    Fixed("the lines that its first cell asks for", "these two were never tried", "Wheels of everything exist",
+    Fixed("the lines that its first cell asks for", "What these two do can only be tried", "Wheels of everything exist",
           why="how to run it"),
     Fixed("times them on up to a billion rows", why="bench_scale.py: SIZES"),
     Claim("ends with three exercises that say what a right answer looks like",
@@ -77,7 +77,7 @@ README = [
     Fixed("`python data/generate_data.py --seed 43 --n-users 20000`", "`generate(world=World(wave_offset=0.0))`",
           why="examples: any value would do"),
     Fixed("what an analysis of real logs never could", "reduces a billion rows", "run all", "runs all checks",
-          "has all it needs", "Clear Outputs of All Cells", "all text and code", why=MENUS),
+          "has all it needs", "all text and code", why=MENUS),
 ]  # fmt: skip
 
 GLOSSARY = [
