@@ -23,7 +23,6 @@ import io
 import re
 import shutil
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
@@ -31,6 +30,7 @@ import run
 
 KIT = run.ROOT / "workshop"
 PREDICT = "**Predict, then run.**"
+BLANK, SKIP = "____", "%run -i "  # in a cell to be written; the magic that runs its ready-made code instead
 SUMMARY = "Answer (open after you have run the cell)"
 SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "GLOSSARY.md", "DECISIONS.md",
           "tests/check_environment.py")  # fmt: skip
@@ -38,7 +38,7 @@ SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "G
 HOW = """In a notebook, work from top to bottom, and run a cell only when you come to it:
 
 - Where the text says *Predict, then run*, write your guess into the cell below it first. Open the answer afterwards.
-- Some cells hold only a comment that says what to write. Write it, or take the line that brings it ready-made.
+- Some cells have blanks, ____. Write what belongs there, or take the line that brings the cell ready-made.
 - At the end each exercise has an empty cell, and below that one in which your numbers are checked.
 """
 
@@ -129,46 +129,26 @@ def comment(source):
     return re.match(r"(?:#.*\n?)*", source)[0].rstrip()
 
 
-def _uses(source):
-    """(names that code reads before it binds them, names that it binds), function by function and line by line."""
-    reads, bound = set(), set()
-    for node in ast.parse(source).body:
-        names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-        own = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-        inner = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
-        if not isinstance(node, (ast.Assign, ast.AugAssign)):
-            inner |= own  # the variable of a loop, what a function binds
-        else:
-            inner |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
-                      if isinstance(n, ast.Name)}  # fmt: skip
-        reads |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - inner - bound
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        else:
-            bound |= own
-    return reads, bound
+def scaffold(source):
+    """Code with blanks, ____, for what is to be written.
 
-
-def needed(cells, k):
-    """(functions that cell k defines, with their parameters; other names of it that later cells read)."""
-    functions = {node.name: ast.unparse(node.args) for node in ast.parse(cells[k]["source"]).body
-                 if isinstance(node, ast.FunctionDef)}  # fmt: skip
-    left, later = _uses(cells[k]["source"])[1], set()
-    for cell in cells[k + 1 :]:
-        if cell["cell_type"] == "code":
-            reads, bound = _uses(cell["source"])
-            later |= reads & left
-            left -= bound
-    order = re.findall(r"\w+", cells[k]["source"])
-    return ([f"{name}({parameters})" for name, parameters in functions.items()],
-            sorted(later - functions.keys(), key=order.index))  # fmt: skip
-
-
-def goals(cells, k, code="{}"):
-    """Sentences: which functions cell k is to define, and what the cells below it need."""
-    functions, names = ([code.format(name) for name in some] for some in needed(cells, k))
-    sentences = [f"Define {', '.join(functions)}."] if functions else []
-    return [*sentences, f"The cells below use {', '.join(names)}."] if names else sentences
+    Where a cell defines functions, their bodies; otherwise what is assigned, but for lookups and for what asks the tool.
+    """
+    tree, lines = ast.parse(source), source.splitlines()
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in reversed(tree.body):
+        if node in functions:
+            first = node.body[0]
+            kept = first.end_lineno if ast.get_docstring(node) else first.lineno - 1
+            lines[kept : node.end_lineno] = [f"    {BLANK}"]
+        elif not functions and isinstance(node, ast.Assign):
+            inner = [*ast.walk(node.value)]
+            names = {n.id for n in inner if isinstance(n, ast.Name)}
+            if "tool" not in names and any(isinstance(n, (ast.Call, ast.BinOp, ast.Compare)) for n in inner):
+                left = " = ".join(ast.get_source_segment(source, goal) for goal in node.targets)
+                right = ", ".join([BLANK] * len(node.value.elts)) if isinstance(node.value, ast.Tuple) else BLANK
+                lines[node.lineno - 1 : node.end_lineno] = [f"{left} = {right}"]
+    return "\n".join(lines)
 
 
 def ready(cells):
@@ -178,13 +158,10 @@ def ready(cells):
 
 
 def stub(cells, k):
-    """Cell k without its code: what to write, what the rest of the notebook needs of it, and how to skip it."""
-    source = cells[k]["source"]
-    imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    lines = textwrap.wrap(" ".join(goals(cells, k)), 105, initial_indent="# ", subsequent_indent="# ")
-    skip = ["# To go on without writing it, take away the # of the next line.",
-            f'#exec(open("{ready(cells)[k]}", encoding="utf-8").read())']  # fmt: skip
-    return "\n".join([comment(source), *lines, *imports, "", *skip, ""])
+    """Cell k with blanks, and how to skip it."""
+    said, code = comment(cells[k]["source"]), scaffold(cells[k]["source"])
+    return (f"{said}\n# Write what belongs in place of {BLANK}; it may take several lines. Stuck, or short of time? Empty "
+            f"the cell, and\n# write in it: {SKIP}{ready(cells)[k]}\n{code.removeprefix(said).lstrip()}")  # fmt: skip
 
 
 def numbers(text):
@@ -338,6 +315,12 @@ def agendas(text):
     return found
 
 
+def motto(text, title):
+    """What stands behind the colon in the heading of an agenda."""
+    said = re.search(rf"^(?:## |\*\*){title}\b.*?: (.+?)\.?(?:\*\*)?$", text, flags=re.M)[1]
+    return said[0].upper() + said[1:]
+
+
 def named(what):
     """The sections, as numbers, and the beginnings of quoted subsections that a row names."""
     found = ["opening"] if "opening" in what else []
@@ -481,26 +464,43 @@ SLIDES = """
 .reveal .slides { text-align: left; } .reveal h1 { font-size: 1.7em; margin: 0 0 0.5em; line-height: 1.15; }
 .reveal h2 { font-size: 1.1em; margin: 0 0 0.6em; color: #0072B2; line-height: 1.2; } .reveal p { margin: 0 0 0.6em; }
 .reveal .slides section { box-sizing: border-box; padding: 0 10px; }
-.reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 500px; object-fit: contain; }
-.reveal .caption { font-size: 0.62em; color: #444; margin-top: 0.7em; line-height: 1.3; }
-.reveal .ask { font-size: 1.2em; } .reveal .lead { font-size: 0.8em; color: #444; }
-.reveal .minutes { float: right; color: #888; font-weight: normal; } .reveal .home { font-size: 1.35em; }
-.reveal pre { font-size: 0.72em; white-space: pre-wrap; } .reveal table { border-collapse: collapse; font-size: 0.6em; }
+.reveal .middle { height: 600px; display: flex; flex-direction: column; justify-content: center; }
+.reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 530px; object-fit: contain; }
+.reveal .caption { font-size: 0.68em; color: #444; margin-top: 0.6em; line-height: 1.3; } .reveal .ask { font-size: 1.45em; }
+.reveal .ask .lead { font-size: 0.6em; color: #444; margin-bottom: 0.9em; }
+.reveal .minutes { float: right; color: #888; font-weight: normal; font-size: 33px; } .reveal .home { font-size: 1.6em; }
+.reveal pre { font-size: 0.72em; line-height: 1.4; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; margin: 0.4em 0; }
+.reveal table { border-collapse: collapse; font-size: 0.6em; }
 .reveal td, .reveal th { padding: 0.25em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }
+.reveal .decisions table { font-size: 0.68em; line-height: 1.25; }
 .reveal aside.notes { display: none; } body { background: #fff; }
 """
 START = """<script>
-Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", transition: "none",
+Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", controls: false, transition: "none",
   center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
 </script>
 """
+
+
+def solution(solutions, number):
+    """What a solution says below its code, for the teacher's notes and answers; "" without solutions."""
+    said, here = "", None
+    for cell in cells_of(solutions) if solutions.exists() else ():
+        if cell["cell_type"] == "code":
+            continue
+        for part in re.split(r"^(?=## )", cell["source"], flags=re.M):
+            if heading := re.match(r"## (?:(\d)\.)?.*\n\s*", part):
+                here = heading[1]
+                part = re.sub(r"\A\s*\*(?!\*).+?(?<!\*)\*(?=\n\n|\Z)", "", part[heading.end() :], flags=re.S)  # the task again
+            said += part.strip() + "\n\n" if here == number else ""
+    return render(said)
 
 
 def clock(minutes):
     return f"{minutes // 60}:{minutes % 60:02}"
 
 
-def _section_slides(number, notebook, wanted, guide):
+def _section_slides(number, notebook, wanted):
     """(heading, HTML, notes) for each prediction, cell to write and figure of the sections of a row, in order."""
     cells = cells_of(notebook)
     where, titles, drawn = places(cells), section_titles(cells), figures(cells)
@@ -514,12 +514,16 @@ def _section_slides(number, notebook, wanted, guide):
         if k in asks:
             source = cell["source"]
             lead = re.sub(r"^#.*\n", "", source[: source.index(PREDICT)], flags=re.M).strip().split("\n\n")[-1]
-            lead = f'<div class="lead">{render(lead)}</div>' if lead and len(lead.split()) <= 90 else ""
-            body = f'{lead}<div class="ask">{render(question(source))}</div>'
+            useful = 0 < len(lead.split()) <= 90 and not lead.startswith("(")
+            lead = f'<div class="lead">{render(lead)}</div>' if useful else ""
+            body = f'<div class="middle ask">{lead}{render(question(source))}</div>'
             yield heading, body, "<b>Answer.</b> " + render(split_answer(cells[asks[k]]["source"])[1])
         if "live-code" in tags(cell):
-            todo = comment(cell["source"]).replace("# ", "").replace("\n", " ")
-            body = render(f"**Write it.** {todo}\n\n{' '.join(goals(cells, k, '`{}`'))}")
+            said = comment(cell["source"])
+            todo = render(f"**Write it.** {said.replace('# ', '').replace(chr(10), ' ')}")
+            code = scaffold(cell["source"]).removeprefix(said).strip()
+            code = html.escape(code[: code.rindex(BLANK)] + BLANK)
+            body = f'<div class="middle">{todo}<pre>{code}</pre></div>'
             yield heading, body, f"<pre>{html.escape(cell['source'])}</pre>"
         if k in by_cell:
             n, picture, alt, caption = by_cell[k]
@@ -528,50 +532,53 @@ def _section_slides(number, notebook, wanted, guide):
             yield heading, body, f"What to see: {html.escape(alt)}"
 
 
-def slides(title, rows, guides):
+def slides(title, about, rows, guides):
     """The slides of an agenda, as one HTML file."""
     out = []
 
     def add(heading, body, notes, seconds, minutes=None):
         budget = f'<span class="minutes">{minutes} min</span>' if minutes else ""
-        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else f"{budget}\n"
+        head = f"<h2>{budget}{html.escape(heading) or '&nbsp;'}</h2>\n"
         notes = f'<aside class="notes">{notes}</aside>'
         out.append(f'<section data-timing="{round(seconds)}">\n{head}{body}\n{notes}\n</section>')
 
+    rest = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in rest.splitlines() if line.startswith("|"))
+    decisions = ("The decision page", f'<div class="decisions">{render(table)}</div>', "It is on the back of the hand-out.")
     last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
     seen = set()
     for k, (start, minutes, what, how) in enumerate(rows):
         when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {render(how)[3:-5]}</p>"
         found, link = [], target(what)
         if not link:
-            text = f"<h1>{html.escape(title)}</h1>" if k == 0 else ""
-            found.append(("", f"{text}<p class='home'>{render(what)[3:-5]}</p>", ""))
+            text = f"<h1>{html.escape(about)}</h1>" if k == 0 else ""
+            found.append(("", f'<div class="middle">{text}<p class="home">{render(what)[3:-5]}</p></div>', ""))
+            found += [decisions] if "DECISIONS" in how else []
         elif exercise := re.search(r"exercise (\d)", link[2]):
             number, notebook, _ = link
             text = exercises(cells_of(notebook))[int(exercise[1])][1]
-            found.append((f"{number} · Exercise {exercise[1]}", render(text), "The solution is in solutions/."))
+            body = f'<div class="middle">{render(text)}</div>'
+            found.append((f"{number} · Exercise {exercise[1]}", body, solution(solutions_of(notebook), exercise[1])))
         elif "DECISIONS" in how:
-            page_text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
-            before = page_text.partition("\n")[2].partition("<!--")[0]
-            found.append(("The decision page", f"{render(before)}<p>It is on the back of your sheet.</p>", ""))
+            found.append(decisions)
         else:
             number, notebook, rest = link
             if number not in seen:
                 opening = cells_of(notebook)[0]["source"]
-                decision = re.search(r"\*\*The decision.+?(?=\n\n)", opening, flags=re.S)
-                first_page = f"{opening.partition(chr(10))[0]}\n\n{decision[0] if decision else ''}"
-                found.append(("", render(first_page), ""))
+                decision = [part for part in opening.split("\n\n") if "**The decision" in part]
+                first_page = "\n\n".join([opening.partition("\n")[0], *decision])
+                found.append(("", f'<div class="middle">{render(first_page)}</div>', ""))
                 seen.add(number)
-            found += _section_slides(number, notebook, named(rest), guides)
+            found += _section_slides(number, notebook, named(rest))
             if not found:
                 titles = section_titles(cells_of(notebook))
                 names = " · ".join(titles.get(section, section) for section in named(rest)[0])
-                found.append((f"{number} {rest.strip()}", f"<p class='home'>{html.escape(names)}</p>", ""))
+                found.append((f"{number} {rest.strip()}", f'<div class="middle home">{html.escape(names)}</div>', ""))
         if link and last.get(link[0]) == k:
             home = re.search(r"\*\*To take home:\*\* (.+?)\n\n", guides.get(link[0], ""), flags=re.S)
             if home:
                 sentence = render(home[1][0].upper() + home[1][1:])
-                found.append(("To take home", f"<div class='home'>{sentence}</div>", ""))
+                found.append(("To take home", f'<div class="middle home">{sentence}</div>', ""))
         for first, (heading, body, notes) in enumerate(found):
             seconds = 60 * minutes / len(found)
             share = f"<p>This slide: about {max(1, round(seconds / 60))} min.</p>"
@@ -636,7 +643,7 @@ def build(kit=KIT):
     (teacher / "WORKSHOP.md").write_text(re.sub(r"\]\((?!http|#)", "](../learners/", text), encoding="utf-8")
     for title, rows in agendas(text).items():
         name = title.lower().replace(" ", "_")
-        for kind, content in (("slides", slides(title, rows, guides)), ("handout", handout(title, rows)),
+        for kind, content in (("slides", slides(title, motto(text, title), rows, guides)), ("handout", handout(title, rows)),
                               ("answers", answers(title, rows))):  # fmt: skip
             (teacher / f"{kind}_{name}.html").write_text(content, encoding="utf-8")
 
