@@ -30,7 +30,8 @@ import run
 
 KIT = run.ROOT / "workshop"
 PREDICT = "**Predict, then run.**"
-BLANK, SKIP = "____", "%run -i "  # in a cell to be written; the magic that runs its ready-made code instead
+BLANK, SKIP = "____", 'exec(open("{}").read())'  # in a cell to be written; what stands there for those who skip it
+FIRST = "The picture and the answer of this notebook (open them at the end)"
 SUMMARY = "Answer (open after you have run the cell)"
 SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "GLOSSARY.md", "DECISIONS.md",
           "tests/check_environment.py")  # fmt: skip
@@ -97,6 +98,19 @@ def split_answer(source):
     return caption, rest[:end].rstrip(), rest[end:]
 
 
+def split_opening(source):
+    """(before, picture and answer, after) of the first page; a sentence that explains a term comes after."""
+    parts = source.split("\n\n")
+    begin = next(k for k, part in enumerate(parts) if part.startswith("!["))
+    end = next(k for k, part in enumerate(parts) if part.startswith("**In ten minutes"))
+    terms, answer = [], []
+    for part in parts[begin:end]:
+        term = re.match(r".*?\w \*\*\w+\*\* .*?[.]\s", part, flags=re.S)
+        terms += [term[0].rstrip()] if term else []
+        answer.append(part[term.end() :] if term else part)
+    return tuple("\n\n".join(some) for some in (parts[:begin], answer, terms + parts[end:]))
+
+
 def exercises(cells):
     """{1: (index of the cell with the text, text), ...} of the section "On your own"."""
     found = {}
@@ -132,7 +146,7 @@ def comment(source):
 def scaffold(source):
     """Code with blanks, ____, for what is to be written.
 
-    Where a cell defines functions, their bodies; otherwise what is assigned, but for lookups and for what asks the tool.
+    Where a cell defines functions, their bodies; otherwise what is assigned, but for lookups and what asks the tool.
     """
     tree, lines = ast.parse(source), source.splitlines()
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -160,8 +174,9 @@ def ready(cells):
 def stub(cells, k):
     """Cell k with blanks, and how to skip it."""
     said, code = comment(cells[k]["source"]), scaffold(cells[k]["source"])
-    return (f"{said}\n# Write what belongs in place of {BLANK}; it may take several lines. Stuck, or short of time? Empty "
-            f"the cell, and\n# write in it: {SKIP}{ready(cells)[k]}\n{code.removeprefix(said).lstrip()}")  # fmt: skip
+    return (f"{said}\n# Write what belongs in place of {BLANK}; it may take several lines. Stuck, or short of time?\n"
+            f"# Put this line in place of the cell: {SKIP.format(ready(cells)[k])}\n"
+            f"{code.removeprefix(said).lstrip()}")  # fmt: skip
 
 
 def numbers(text):
@@ -253,6 +268,11 @@ def hide_alt(source):
     return source, ""
 
 
+def folded(summary, text):
+    """Markdown that JupyterLab, Notebook 7, VS Code and Colab show closed, as a line to click on."""
+    return f"<details>\n<summary><b>{summary}</b></summary>\n\n{text}\n\n</details>"
+
+
 def learner(notebook):
     """The learner's notebook that belongs to a tutorial, as a nbformat notebook."""
     from nbformat import v4
@@ -271,14 +291,17 @@ def learner(notebook):
 
     for k, cell in enumerate(cells):
         source, name = cell["source"], cell["id"]
-        if k in asks.values():
+        if k == 0:
+            before, answer, after = split_opening(source)
+            add("markdown", before, name)
+            add("markdown", folded(FIRST, answer), f"{name}-answer", "first-page")
+            add("markdown", after, f"{name}-after")
+        elif k in asks.values():
             caption, answer, after = split_answer(source)
             ask = max(ask for ask in asks if ask < k)
             alts = [hide_alt(between["source"])[1] for between in cells[ask + 1 : k]]
             parts = [caption, *(f"(What to see: {alt})" for alt in alts if alt), answer]
-            folded = "\n\n".join(part for part in parts if part)
-            folded = f"<details>\n<summary><b>{SUMMARY}</b></summary>\n\n{folded}\n\n</details>"
-            add("markdown", folded, f"{name}-answer", "answer")
+            add("markdown", folded(SUMMARY, "\n\n".join(part for part in parts if part)), f"{name}-answer", "answer")
             if after:
                 add("markdown", after, name)
         elif "live-code" in tags(cell):
@@ -380,7 +403,7 @@ def formula(text):
         return f"<code>{html.escape(text)}</code>"
     data = base64.b64encode(picture.getvalue().encode()).decode()
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', picture.getvalue()).groups()
-    size = f"width:{float(width) / 10:.2f}em;height:{float(height) / 10:.2f}em;vertical-align:{-depth / 10:.2f}em"
+    size = f"width:{float(width) / 9:.2f}em;height:{float(height) / 9:.2f}em;vertical-align:{-depth / 9:.2f}em"
     return f'<img alt="{html.escape(text)}" style="{size}" src="data:image/svg+xml;base64,{data}">'
 
 
@@ -412,7 +435,7 @@ body { font: 9.2pt/1.32 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; 
 h1 { font-size: 13pt; margin: 0 0 1.5mm; } h2 { font-size: 10.5pt; margin: 4mm 0 1mm; } p { margin: 0 0 1.5mm; }
 .side { height: 271mm; overflow: hidden; display: flex; flex-direction: column; break-after: page; }
 .side:last-child { break-after: auto; } .large, .large table { font-size: 11.5pt; }
-.ask { flex: 1; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
+.ask { flex: 1 1 auto; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
 .where { color: #777; font-size: 8pt; }
 table { border-collapse: collapse; width: 100%; font-size: 8.8pt; } td, th { text-align: left; vertical-align: top;
 padding: 1.6mm 2mm; border-bottom: 0.2mm solid #bbb; } .answer { break-inside: avoid; margin-bottom: 3mm; }
@@ -439,13 +462,27 @@ def handout(title, rows):
         where = label(number, places(cells)[k], cells)
         ask = render(plain_question(cells[k]["source"]))
         asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
-    back = f'<div class="side large">{render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))}</div>'
+    text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8").replace("| dashboard (truth) |", "| notebook |")
+    text = re.sub(r"\[(\d\d)\]\(\S+\): [^|]+", r"\1 ", text)  # without numbers, some of which are to be guessed
+    back = f'<div class="side large">{render(text)}</div>'
     front = f"<h1>Predict, then run</h1>\n<p>Write down a guess before you run the cell. ({title})</p>\n{asks}"
     return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n{back}')
 
 
+def solution(solutions, section):
+    """What the solutions say in a section ("1" to "3", "The quiz") below the task, as HTML; "" without solutions."""
+    said, here = "", None
+    for cell in cells_of(solutions) if solutions.exists() else ():
+        for part in re.split(r"^(?=## )", cell["source"], flags=re.M) if cell["cell_type"] == "markdown" else ():
+            if heading := re.match(r"## (?:(\d)\. .*|(.+))\s*", part):
+                here = heading[1] or heading[2]
+                part = re.sub(r"\A\*(?!\*).+?(?<!\*)\*(?=\n\n|\Z)", "", part[heading.end() :], flags=re.S)  # the task
+            said += part.strip() + "\n\n" if here == section else ""
+    return render(said)
+
+
 def answers(title, rows):
-    """The teacher's sheet: each prediction of an agenda with its answer."""
+    """The teacher's sheet: each prediction of an agenda with its answer; then its exercises, and the quiz."""
     body = f"<h1>Answers: {html.escape(title)}</h1>\n"
     for number, notebook, k, j in asked(rows):
         cells = cells_of(notebook)
@@ -453,7 +490,14 @@ def answers(title, rows):
         ask, answer = render(plain_question(cells[k]["source"])), split_answer(cells[j]["source"])[1]
         body += (f'<div class="answer"><span class="where">{where}</span><div class="question">{ask}</div>'
                  f"{render(answer)}</div>\n")  # fmt: skip
-    return page(f"Answers: {title}", PRINT, body)
+    later, quiz = "", {}
+    for _, _, what, _ in rows:
+        if link := target(what):
+            solutions = solutions_of(link[1])
+            quiz[link[0]] = f"<h2>{link[0]} · Quiz</h2>\n{solution(solutions, 'The quiz')}"
+            if exercise := re.search(r"exercise (\d)", link[2]):
+                later += f"<h2>{link[0]} · Exercise {exercise[1]}</h2>\n{solution(solutions, exercise[1])}"
+    return page(f"Answers: {title}", PRINT, body + later + "".join(quiz.values()))
 
 
 # ---- slides
@@ -466,34 +510,21 @@ SLIDES = """
 .reveal .slides section { box-sizing: border-box; padding: 0 10px; }
 .reveal .middle { height: 600px; display: flex; flex-direction: column; justify-content: center; }
 .reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 530px; object-fit: contain; }
-.reveal .caption { font-size: 0.68em; color: #444; margin-top: 0.6em; line-height: 1.3; } .reveal .ask { font-size: 1.45em; }
+.reveal .caption { font-size: 0.68em; color: #444; margin-top: 0.6em; line-height: 1.3; }
+.reveal .home { font-size: 1.6em; } .reveal .ask { font-size: 1.45em; }
 .reveal .ask .lead { font-size: 0.6em; color: #444; margin-bottom: 0.9em; }
-.reveal .minutes { float: right; color: #888; font-weight: normal; font-size: 33px; } .reveal .home { font-size: 1.6em; }
-.reveal pre { font-size: 0.72em; line-height: 1.4; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; margin: 0.4em 0; }
+.reveal .minutes { float: right; color: #888; font-weight: normal; font-size: 33px; }
+.reveal pre { font-size: 0.72em; line-height: 1.4; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; }
 .reveal table { border-collapse: collapse; font-size: 0.6em; }
 .reveal td, .reveal th { padding: 0.25em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }
 .reveal .decisions table { font-size: 0.68em; line-height: 1.25; }
 .reveal aside.notes { display: none; } body { background: #fff; }
 """
 START = """<script>
-Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", controls: false, transition: "none",
-  center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
+Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", controls: false,
+  transition: "none", center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
 </script>
 """
-
-
-def solution(solutions, number):
-    """What a solution says below its code, for the teacher's notes and answers; "" without solutions."""
-    said, here = "", None
-    for cell in cells_of(solutions) if solutions.exists() else ():
-        if cell["cell_type"] == "code":
-            continue
-        for part in re.split(r"^(?=## )", cell["source"], flags=re.M):
-            if heading := re.match(r"## (?:(\d)\.)?.*\n\s*", part):
-                here = heading[1]
-                part = re.sub(r"\A\s*\*(?!\*).+?(?<!\*)\*(?=\n\n|\Z)", "", part[heading.end() :], flags=re.S)  # the task again
-            said += part.strip() + "\n\n" if here == number else ""
-    return render(said)
 
 
 def clock(minutes):
@@ -544,7 +575,8 @@ def slides(title, about, rows, guides):
 
     rest = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
     table = "\n".join(line for line in rest.splitlines() if line.startswith("|"))
-    decisions = ("The decision page", f'<div class="decisions">{render(table)}</div>', "It is on the back of the hand-out.")
+    table = f'<div class="decisions">{render(table)}</div>'
+    decisions = ("The decision page", table, "It is on the back of the hand-out.")
     last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
     seen = set()
     for k, (start, minutes, what, how) in enumerate(rows):
@@ -643,8 +675,9 @@ def build(kit=KIT):
     (teacher / "WORKSHOP.md").write_text(re.sub(r"\]\((?!http|#)", "](../learners/", text), encoding="utf-8")
     for title, rows in agendas(text).items():
         name = title.lower().replace(" ", "_")
-        for kind, content in (("slides", slides(title, motto(text, title), rows, guides)), ("handout", handout(title, rows)),
-                              ("answers", answers(title, rows))):  # fmt: skip
+        pages = {"slides": slides(title, motto(text, title), rows, guides), "handout": handout(title, rows),
+                 "answers": answers(title, rows)}  # fmt: skip
+        for kind, content in pages.items():
             (teacher / f"{kind}_{name}.html").write_text(content, encoding="utf-8")
 
     archive = kit.with_suffix(".zip")
