@@ -7,6 +7,7 @@
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
+# make test-learners   the workshop kit, each of its learner notebooks executed
 # make workshop   write workshop/ and workshop.zip: learner notebooks, solutions, slides, hand-outs (see WORKSHOP.md)
 # make clean     remove all that make has made
 # make test-oldest, make test-newest    the tests on the oldest and the newest supported versions
@@ -37,7 +38,7 @@ MAKE_VENV = "$$python" -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$py
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
 
-.PHONY: all test lab bench check sync workshop clean test-oldest test-newest test-spark bench-scale
+.PHONY: all test test-learners lab bench check sync workshop clean test-oldest test-newest test-spark bench-scale
 all: $(READY)
 	@$(PY) run.py
 
@@ -46,6 +47,9 @@ test: $(READY)
 
 test-%: $(READY)
 	@$(PY) -m pytest --folder $*
+
+test-learners: $(READY)
+	@$(PY) -m pytest tests/test_workshop_kit.py --learners
 
 lab: $(READY)
 	@$(PY) -m jupyterlab
