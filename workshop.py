@@ -7,7 +7,8 @@ Everything comes from the notebooks as they are stored, WORKSHOP.md and DECISION
 learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs (their code is
             in ready/, for those who skip them); after each prediction there is a cell for the guess, and the answer is
             folded away; each exercise has a check.
-solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they are beside the notebooks.
+solutions/  to hold back: the executed tutorials, named ..._executed, and the solutions; copied over learners/ they
+            stand beside the notebooks, and replace nothing that a learner has written.
 teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the
             answers; every numbered figure, as 03_figure_4.png.
 
@@ -580,7 +581,8 @@ def slides(title, about, rows, guides):
     last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
     seen = set()
     for k, (start, minutes, what, how) in enumerate(rows):
-        when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {render(how)[3:-5]}</p>"
+        advice = render(how[:1].upper() + how[1:])[3:-5]
+        when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {advice}</p>"
         found, link = [], target(what)
         if not link:
             text = f"<h1>{html.escape(about)}</h1>" if k == 0 else ""
@@ -666,8 +668,9 @@ def build(kit=KIT):
         for k, name in ready(cells_of(notebook)).items():
             (goal.parent / name).parent.mkdir(exist_ok=True)
             (goal.parent / name).write_text(cells_of(notebook)[k]["source"] + "\n", encoding="utf-8")
-        for path in (notebook, *notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
+        for path in (*notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
             _copy(path, solutions)
+        shutil.copyfile(notebook, solutions / notebook.parent.name / f"{notebook.stem}_executed.ipynb")
         for number, (_, picture, _, _) in figures(cells_of(notebook)).items():
             name = f"{notebook.parent.name[:2]}_figure_{number}.png"
             (teacher / "figures" / name).write_bytes(base64.b64decode(picture))

@@ -389,7 +389,7 @@ show(figure, "causal_graph",
 
 
 # %% tags=["live-code"]
-# Estimate, low and high: the gap in each tier, with `difference`, and the mean of the three gaps, with `interval`.
+# Estimate, low and high: `difference` in each tier, then `interval` of their mean. d: the logs, or what simulate gives.
 def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
     on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"]) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])

@@ -330,13 +330,16 @@ def test_zip_holds_the_folder(kit):
     with zipfile.ZipFile(kit.with_suffix(".zip")) as file:
         assert set(file.namelist()) == there and file.testzip() is None
     for notebook in run.notebooks():
-        for part in ("learners", "solutions"):
-            assert f"workshop/{part}/{notebook.parent.name}/{notebook.name}" in there
+        executed = kit / "solutions" / notebook.parent.name / f"{notebook.stem}_executed.ipynb"
+        assert executed.read_bytes() == notebook.read_bytes()
         for solutions in notebook.parent.glob("*_solutions.ipynb"):
             assert f"workshop/solutions/{notebook.parent.name}/{solutions.name}" in there
             assert f"workshop/learners/{notebook.parent.name}/{solutions.name}" not in there
         for figure in workshop.figures(workshop.cells_of(notebook)):
             assert f"workshop/teacher/figures/{notebook.parent.name[:2]}_figure_{figure}.png" in there
+    written = [{path.relative_to(kit / part) for path in (kit / part).rglob("*") if path.suffix in (".ipynb", ".py")}
+               for part in ("learners", "solutions")]  # fmt: skip
+    assert all(written) and not set.intersection(*written), "solutions, copied over learners/, would replace work"
     assert not [name for name in there if "synthetic_llm_logs" in name or name.endswith((".pyc", ".pickle"))]
 
 
