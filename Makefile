@@ -4,6 +4,7 @@
 # make lab       set up, open JupyterLab
 # make bench     set up, time the generator, the notebooks, and each fast form against the plain loop it replaces
 # make test-spark   run the SQL queries on Apache Spark, too (an environment of its own; needs Java 17)
+# make test-hosted  open the tutorials alone under what Colab ships, run the lines that they say, compare what they show
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
@@ -38,7 +39,7 @@ MAKE_VENV = "$$python" -m venv --clear $(1) || { rm -rf $(1); echo "set-up: $$py
 NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason stands above)." \
 	"Is the network up? Then run make again." >&2; exit 1; }
 
-.PHONY: all test test-learners lab bench check sync workshop clean test-oldest test-newest test-spark bench-scale
+.PHONY: all test test-learners lab bench check sync workshop clean test-oldest test-newest test-spark test-hosted bench-scale
 all: $(READY)
 	@$(PY) run.py
 
@@ -70,7 +71,8 @@ workshop: $(READY)
 	@$(PY) workshop.py
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .venv-spark .results .pytest_cache .ruff_cache workshop workshop.zip data/synthetic_llm_logs.csv data/logs_100m.parquet
+	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .results .pytest_cache .ruff_cache workshop workshop.zip
+	rm -rf data/synthetic_llm_logs.csv data/logs_100m.parquet
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing, what it should hold has changed, or its Python does not run
@@ -101,6 +103,15 @@ test-spark: .venv-spark/ready $(READY)
 	@mkdir -p .results
 	@$(PY) tests/warehouse.py .results/queries.json
 	@.venv-spark/$(BIN)/python tests/on_spark.py .results/queries.json
+
+.venv-hosted/ready: requirements-hosted.txt
+	@$(FIND_PYTHON); echo "Setting up .venv-hosted (once; about a minute)"; $(call MAKE_VENV,.venv-hosted)
+	@.venv-hosted/$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-hosted.txt || $(NO_INSTALL)
+	@touch $@
+
+test-hosted: .venv-hosted/ready
+	@.venv-hosted/$(BIN)/python tests/on_hosted.py
 
 # Never the reader's .venv: these take the ends of the ranges in pyproject.toml.
 test-oldest test-newest: test-%:

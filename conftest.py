@@ -170,7 +170,7 @@ def pytest_runtest_teardown(item, nextitem):
 @pytest.fixture
 def series(tmp_path, monkeypatch):
     """A folder to be the series: what run.py reads, a dataset, and no notebook yet."""
-    for name in ("run.py", "requirements.txt", "constraints.txt", "data/generate_data.py"):
+    for name in ("run.py", "pyproject.toml", "requirements.txt", "constraints.txt", "data/generate_data.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(run.ROOT / name, tmp_path / name)
     shutil.copy(run.ROOT / "data" / "synthetic_llm_logs.csv", tmp_path / "data")

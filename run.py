@@ -33,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import uuid
 from importlib import metadata
 from pathlib import Path
@@ -750,8 +751,41 @@ def notebook_text(mirror, old):
     return nbformat.writes(book) + "\n"
 
 
+OPENING = '''import sys
+from importlib.util import find_spec
+
+sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\\n"
+                      "!git clone ADDRESS series\\n"
+                      "%cd series/FOLDER\\n"
+                      "%pip install -q rdrobust rddensity pysyncon")'''
+
+
+def opening(notebook):
+    """The first code cell that all notebooks have: it finds the series, or says how to fetch it."""
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["repository"]
+    return OPENING.replace("ADDRESS", address).replace("FOLDER", notebook.parent.name)
+
+
+def _renew_opening(notebook):
+    """Say the address and the folder of today in the first code cell of a pair that is in line; whether it was done."""
+    mirror = notebook.with_suffix(".py")
+    book = json.loads(notebook.read_text(encoding="utf-8"))
+    first = next((cell for cell in book["cells"] if cell["cell_type"] == "code"), {"source": ""})
+    source = "".join(first["source"])
+    if not source.startswith(OPENING.partition("sys.path")[0]) or source == (wanted := opening(notebook)):
+        return False
+    first["source"] = wanted.splitlines(keepends=True)
+    replace(mirror, mirror.read_text(encoding="utf-8").replace(source, wanted, 1))
+    replace(notebook, json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    return True
+
+
 def sync():
     """Bring every notebook and its mirror in line: the one that was changed stays, the other follows.
+
+    The first code cell is renewed where the folder or the series' address (in pyproject.toml) is another.
 
     Raises Stop, with the differences, and writes nothing at all, where it cannot be told for one of them which to keep.
     """
@@ -785,6 +819,8 @@ def sync():
     for path, text in plan.items():
         replace(path, text)
         print(f"  {name_of(path)} follows its {'mirror' if path.suffix == '.ipynb' else 'notebook'}")
+    for notebook in filter(_renew_opening, pairs()):
+        print(f"  {name_of(notebook)} has another first cell")
     _write_agreed(agreed | {name_of(notebook): _state(notebook) for notebook in pairs()})
     print(f"{len(pairs())} notebooks and their mirrors are in line.")
 

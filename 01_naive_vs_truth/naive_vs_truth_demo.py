@@ -52,9 +52,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/01_naive_vs_truth\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import numpy as np
 import pandas as pd
 from generate_data import DATASET, TIERS, World, find_seed, load_logs, oracle, simulate
@@ -391,7 +398,7 @@ show(figure, "causal_graph",
 # %% tags=["live-code"]
 # Estimate, low and high: `difference` in each tier, then `interval` of their mean. d: the logs, or what simulate gives.
 def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
-    on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"]) / len(d["tier"])
+    on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"].astype(np.intp)) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
 

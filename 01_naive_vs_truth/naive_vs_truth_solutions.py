@@ -35,9 +35,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/01_naive_vs_truth\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import numpy as np
 import pandas as pd
 from generate_data import TIERS, World, load_logs, oracle, simulate

@@ -329,8 +329,8 @@ def _twins(e, n, y, pool, size, total):
     one = tied / (tied * size[near]).sum(axis=0)
     K, K2 = np.zeros(len(pool)), np.zeros(len(pool))
     for side in range(len(near)):
-        K += np.bincount(near[side], n * one[side], len(pool))
-        K2 += np.bincount(near[side], n * one[side] ** 2, len(pool))
+        K += np.bincount(near[side].astype(np.intp), n * one[side], len(pool))
+        K2 += np.bincount(near[side].astype(np.intp), n * one[side] ** 2, len(pool))
     return (one * total[near]).sum(axis=0), K, K2
 
 
@@ -434,7 +434,7 @@ def resampled(kind, y, kinds, *, seed, draws, block=25):
     rng, rows = np.random.default_rng(seed), len(kind)
     key = (2 * np.asarray(kind) + np.asarray(y)).astype(np.intp)
     for start in range(0, draws, block):
-        counts = np.array([np.bincount(key[rng.integers(0, rows, size=rows)], minlength=2 * kinds)
+        counts = np.array([np.bincount(key[rng.integers(0, rows, size=rows)].astype(np.intp), minlength=2 * kinds)
                            for _ in range(min(block, draws - start))], float)  # fmt: skip
         yield counts[:, ::2] + counts[:, 1::2], counts[:, 1::2]
 
@@ -679,7 +679,7 @@ def _category(c, z, rows):
         same = [label for label, twice in zip(labels, folded.duplicated(keep=False), strict=True) if twice]
         problems.append(say(f"levels of {c.name} that differ in capitals only: {', '.join(same[:6])}", severity=WARNING,
                             what_to_do="They were kept apart; if they mean the same, give LOWER(...)."))  # fmt: skip
-    size = np.bincount(code, rows, len(labels))
+    size = np.bincount(code.astype(np.intp), rows, len(labels))
     rare = (size < RARE_ROWS) & (size > 0) & (np.array(labels) != MISSING)
     if rare.sum() > 1:
         share = size[rare].sum() / rows.sum()
@@ -690,7 +690,7 @@ def _category(c, z, rows):
         labels = [*(label for label, r in zip(labels, rare, strict=True) if not r), RARE]
         new = np.cumsum(~rare) - 1
         new[rare] = len(labels) - 1
-        code, size = new[code], np.bincount(new[code], rows, len(labels))
+        code, size = new[code], np.bincount(new[code].astype(np.intp), rows, len(labels))
     if (size > 0).sum() < 2:
         return None, [*problems, _constant(c.name)]
     reference = int(np.argmax(size))
@@ -771,7 +771,7 @@ def _one_armed(made, d, n, target):
         before = keep.sum()
         for entry in made:
             code, labels = entry["code"], entry["labels"]
-            arms = [np.bincount(code, n * keep * (d == j), len(labels)) for j in (0, 1)]
+            arms = [np.bincount(code.astype(np.intp), n * keep * (d == j), len(labels)) for j in (0, 1)]
             bad = (np.minimum(*arms) == 0) & (arms[0] + arms[1] > 0)
             bad &= entry["exact"] | (np.array(labels) == MISSING)
             for j in np.flatnonzero(bad):
@@ -827,7 +827,7 @@ def _folds(table, cells, X, n, d, by_user, folds):
         return table["fold"].to_numpy(), ""
     # Rows of the same covariates are in one fold. That will do where every level is spread over many kinds of rows.
     code = np.unique(cells, return_inverse=True)[1]
-    rows = np.bincount(code, n)
+    rows = np.bincount(code.astype(np.intp), n)
     first = np.zeros(len(rows), int)
     first[code] = np.arange(len(code))
     dummies = np.flatnonzero([((column == 0) | (column == 1)).all() for column in X.T])
@@ -1750,7 +1750,8 @@ class Adjustment(Result):
         k, flip = self.kinds, self.estimate < 0
         if _binary(k, self.offset):
             stratum = self._strata()
-            n0, n1, y0, y1 = (np.bincount(stratum, v) for v in (k.n * (1 - k.d), k.n * k.d, k.y * (1 - k.d), k.y * k.d))
+            sums = (k.n * (1 - k.d), k.n * k.d, k.y * (1 - k.d), k.y * k.d)
+            n0, n1, y0, y1 = (np.bincount(stratum.astype(np.intp), v) for v in sums)
             if flip:
                 y0, y1 = n0 - y0, n1 - y1
             gamma = gamma_strata(np.rint(n0), np.rint(n1), np.rint(y0), np.rint(y1), alpha=(1 - self.level) / 2)
@@ -1790,7 +1791,7 @@ class Adjustment(Result):
         ):
             return None
         lp = special.logit(np.clip(self.score, 1e-15, 1 - 1e-15))
-        repeat = np.rint(k.n * alone).astype(int)
+        repeat = np.rint(k.n * alone).astype(np.intp)
         at, y, d = (np.repeat(v, repeat) for v in (lp, k.y / np.maximum(k.n, 1), k.d))
         order = np.lexsort((y, at))
         at, y, d = at[order], y[order], d[order]

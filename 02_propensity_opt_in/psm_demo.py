@@ -60,9 +60,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/02_propensity_opt_in\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import numpy as np
 import pandas as pd
 import propensity as tool
@@ -334,7 +341,7 @@ arrays = opted_in.to_numpy(float), np.ones(len(done)), done.to_numpy(float), don
 matched, _ = tool.match(score, *arrays)  # score, treated, rows, sums of outcomes and of their squares
 print(f"the tool: {matched.estimate:+.4f}, error {matched.error:.4f}")
 picks = np.random.default_rng(SEED_BOOTSTRAP).random((1000, len(pool))) < pool["mean"].to_numpy()
-ties = done[opted_in].mean() - picks @ np.bincount(place, minlength=len(pool)) / len(place)
+ties = done[opted_in].mean() - picks @ np.bincount(place.astype(np.intp), minlength=len(pool)) / len(place)
 print("random ties: 95 % from {:.4f} to {:.4f},".format(*np.percentile(ties, [2.5, 97.5])), f"SD {ties.std():.4f}")
 
 # %%

@@ -921,8 +921,8 @@ class Discontinuity(Result):
         """Means in bins that do not cross the cutoff, for the plot: DataFrame with x, mean, error, rows, treated."""
         o, width, found = self._outcome, 2 * self.fit.h / number, []
         for side in (o.treated, ~o.treated):
-            place = np.floor(np.abs(o.x[side]) / width).astype(np.intp)
-            n, y, yy, at = (np.bincount(place, w[side]) for w in (o.n, o.y, o.yy, o.x * o.n))
+            place = np.floor(np.abs(o.x[side]) / width)
+            n, y, yy, at = (np.bincount(place.astype(np.intp), w[side]) for w in (o.n, o.y, o.yy, o.x * o.n))
             keep = (n >= 2) & (np.arange(len(n)) < number)
             n, y, yy, at = n[keep], y[keep], yy[keep], at[keep]
             error = np.sqrt(np.maximum(yy / n - (y / n) ** 2, 0) / (n - 1))

@@ -493,7 +493,7 @@ def _linked(untreated):
     """(T,) booleans: the largest set of rows that units (T, N) link with one another."""
     pairs = (untreated.astype(float) @ untreated.T.astype(float)) > 0
     _, label = sparse.csgraph.connected_components(pairs, directed=False)
-    cells = np.bincount(label, untreated.sum(axis=1))
+    cells = np.bincount(label.astype(np.intp), untreated.sum(axis=1))
     return (label == np.argmax(cells)) & untreated.any(axis=1)
 
 

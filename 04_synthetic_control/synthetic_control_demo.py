@@ -62,9 +62,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/04_synthetic_control\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import numpy as np
 import pandas as pd
 import synthetic_control as tool
@@ -261,7 +268,7 @@ def table_of(done, users):
 
 for b in range(500):
     drawn = cell[rng.integers(0, len(cell), len(cell), dtype=np.int32)]
-    count = np.bincount(drawn, minlength=2 * 50 * 52).reshape(52, 50, 2)[:WEEKS]
+    count = np.bincount(drawn.astype(np.intp), minlength=2 * 50 * 52).reshape(52, 50, 2)[:WEEKS]
     again = table_of(count[..., 1], count.sum(axis=2))
     bootstrapped[b] = tool.blend(again[:, WAVE_1].mean(axis=1), again[:, ~WAVE_1], START).estimate
 low, high = np.percentile(bootstrapped, [2.5, 97.5])

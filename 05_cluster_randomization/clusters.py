@@ -309,7 +309,7 @@ def resample_counts(order, draws, rng):
     order = np.asarray(order)
     k = len(order)
     places = order[rng.integers(0, k, (draws, k))] + k * np.arange(draws)[:, None]
-    return np.bincount(places.ravel(), minlength=draws * k).reshape(draws, k)
+    return np.bincount(places.ravel().astype(np.intp), minlength=draws * k).reshape(draws, k)
 
 
 def bootstrap(n, s, counts):
@@ -326,7 +326,8 @@ def number_of_assignments(on, stratum=None):
     """In how many ways the same number of clusters can be treated (in each stratum)."""
     on = np.asarray(on, bool)
     code = np.zeros(len(on), int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
-    return math.prod(math.comb(int(k), int(t)) for k, t in zip(np.bincount(code), np.bincount(code, on), strict=True))
+    size, treated = np.bincount(code.astype(np.intp)), np.bincount(code.astype(np.intp), on)
+    return math.prod(math.comb(int(k), int(t)) for k, t in zip(size, treated, strict=True))
 
 
 def assignments(on, draws, rng, stratum=None):

@@ -314,7 +314,7 @@ def counts(indices):
     """How often each of n slots was drawn: indices (B, n) -> weights (B, n)."""
     samples, n = indices.shape
     flat = (indices + n * np.arange(samples)[:, None]).ravel()
-    return np.bincount(flat, minlength=samples * n).reshape(samples, n).astype(float)
+    return np.bincount(flat.astype(np.intp), minlength=samples * n).reshape(samples, n).astype(float)
 
 
 def weighted_fits(x, y, weights):
@@ -376,9 +376,9 @@ def randomization(y, on, replays, keep, phase=None, *, level=0.95):
     """
     y, on, others = y[keep], on[keep].astype(float), replays[:, keep].astype(float)
     cell = np.zeros(len(y), np.intp) if phase is None else np.unique(phase[keep], return_inverse=True)[1]
-    size = np.bincount(cell)
+    size = np.bincount(cell.astype(np.intp))
     member = (cell[:, None] == np.arange(len(size))) / np.sqrt(size)
-    y, w = (v - (np.bincount(cell, v) / size)[cell] for v in (y, on))  # within a phase
+    y, w = (v - (np.bincount(cell.astype(np.intp), v) / size)[cell] for v in (y, on))  # within a phase
     found = others @ np.column_stack([y, w, member])
     length = np.sqrt(np.maximum((others**2).sum(axis=1) - np.sum(found[:, 2:] ** 2, axis=1), 0))
     can = length > 1e-6 * math.sqrt(len(y))
@@ -927,18 +927,19 @@ def _slots(cells, design, found, treated=True):
                          "slots."))  # fmt: skip
         own_logs.refuse(own_logs.problem_table(found))
     number = np.arange(first, last + 1)
-    at = (cells["slot"] - first).astype(int).to_numpy()
+    at = (cells["slot"] - first).to_numpy()
     settled = (cells["settled"] > 0).to_numpy()  # rows after the burn-in; only they say which arm a slot has
-    arms = [np.bincount(at, settled & (cells["treated"] == arm).to_numpy(), len(number)) > 0 for arm in (0, 1)]
+    of_arm = [settled & (cells["treated"] == arm).to_numpy() for arm in (0, 1)]
+    arms = [np.bincount(at.astype(np.intp), rows, len(number)) > 0 for rows in of_arm]
     if (arms[0] & arms[1]).any():
         return cells, arms, first
     table = pd.DataFrame({"slot": number, "start": _begins(design, number)})
     table["on"] = np.select([arms[1], arms[0]], [1.0, 0.0], np.nan)
-    table["rows_in_cell"] = np.bincount(at, cells["rows_in_cell"], len(number))
+    table["rows_in_cell"] = np.bincount(at.astype(np.intp), cells["rows_in_cell"], len(number))
     counted = np.isin(cells["treated"], (0, 1)) if treated else np.full(len(cells), True)
     for name in ("used", "n", "y", "yy"):
-        table[name] = np.bincount(at, np.where(counted, cells[name], 0.0), len(number))
-    table["settled"] = np.bincount(at, np.where(counted, cells["settled"], 0.0), len(number))
+        table[name] = np.bincount(at.astype(np.intp), np.where(counted, cells[name], 0.0), len(number))
+    table["settled"] = np.bincount(at.astype(np.intp), np.where(counted, cells["settled"], 0.0), len(number))
     table["mean"] = np.where(table["n"] > 0, table["y"] / np.where(table["n"] > 0, table["n"], 1), np.nan)
     return table, arms, first
 
@@ -1135,8 +1136,9 @@ def _few(data, design):
 
 def _level_in_phase(on, phase):
     """Whether every phase has one arm only, and some phase has several slots."""
-    share = np.bincount(phase, on) / np.maximum(np.bincount(phase), 1)
-    return bool(np.all((share == 0) | (share == 1)) and np.bincount(phase).max() > 1)
+    slots = np.bincount(phase.astype(np.intp))
+    share = np.bincount(phase.astype(np.intp), on) / np.maximum(slots, 1)
+    return bool(np.all((share == 0) | (share == 1)) and slots.max() > 1)
 
 
 def _aliases(data, design):
@@ -1181,7 +1183,7 @@ def _drawn(data, design, table):
     def against(shift):
         coin, flip = coins(len(data.on) + shift, schedule, block)
         coin, value = coin[shift:][data.known], (data.on ^ flip[shift:])[data.known]
-        n, ones = np.bincount(coin), np.bincount(coin, value)
+        n, ones = np.bincount(coin.astype(np.intp)), np.bincount(coin.astype(np.intp), value)
         return int(np.minimum(ones, n - ones).sum())
 
     wrong = against(0)

@@ -69,9 +69,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/06_switchback\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
@@ -368,7 +375,7 @@ for name, (schedule, block) in list(SCHEDULES.items())[1:]:
     for row, model in zip(found.itertuples(), ("rhythm", "hours"), strict=False):
         table[name] |= {f"bias, {model}": row.mean, f"coverage, {model}": row.coverage}
 table = pd.DataFrame(table).T
-display((table.round(4) + 0).astype(object).fillna(""))
+display((table.round(4) + 0).astype(object).where(table.notna(), ""))
 in_step = sb.least_squares(x, rhythm + planted)[0][1]
 print(f"fixed 3-3 with the rhythm, direct effect: {in_step:.3f}")
 
@@ -803,7 +810,7 @@ def slot_length(minutes, burn_in, rng, experiments=400):
 rng = np.random.default_rng([SEED_STUDY, 12])
 minutes = {(k, burn_in): slot_length(k, burn_in, rng) for burn_in in (0, 30, 60)
            for k in (5, 15, 30, 60, 120, 240, 480) if k > burn_in}  # fmt: skip
-display(pd.DataFrame(minutes, ["bias", "RMSE"]).T.unstack().round(2).astype(object).fillna(""))
+display(pd.DataFrame(minutes, ["bias", "RMSE"]).T.unstack().round(2).astype(object).where(pd.notna, ""))
 
 # %% [markdown]
 # (In points; rows: minutes in a slot, columns: minutes of burn-in. Monte Carlo error of an RMSE about 0.03.)

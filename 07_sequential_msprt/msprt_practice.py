@@ -23,9 +23,16 @@
 
 # %%
 import sys
+from importlib.util import find_spec
 
 sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
+if not find_spec("series"):
+    raise ImportError("This notebook needs the files that come with it. Run these lines in a cell above:\n"
+                      "!git clone https://github.com/OWNER/llm-causal-inference-series series\n"
+                      "%cd series/07_sequential_msprt\n"
+                      "%pip install -q rdrobust rddensity pysyncon")
 
+# %%
 import duckdb
 import pandas as pd
 from sequential import analyse, history, queries

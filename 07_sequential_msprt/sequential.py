@@ -1297,7 +1297,7 @@ def share_test(users, blocks=40):
     total = users.sum(axis=0)
     least = max(total.sum() / blocks, 20.0 / max(np.min(users.sum(axis=1)) / max(total.sum(), 1.0), 0.01))
     block = np.floor((np.cumsum(total) - 1e-9) / least).astype(int)
-    table = np.array([np.bincount(block, row) for row in users])
+    table = np.array([np.bincount(block.astype(np.intp), row) for row in users])
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] > 1 and table[:, -1].sum() < least / 2:  # what is left over goes to the block before
         table[:, -2] += table[:, -1]

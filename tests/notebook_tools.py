@@ -35,6 +35,11 @@ def code_cells(notebook):
     return [cell for cell in read(notebook).cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def own_cells(notebook):
+    """Its cells of code but for the one that all notebooks begin with."""
+    return [cell for cell in code_cells(notebook) if cell.source != run.opening(notebook)]
+
+
 def stored_text(notebook):
     """The text that the notebook shows, as the mirror prints it."""
     text = ""

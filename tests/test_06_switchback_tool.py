@@ -956,6 +956,21 @@ def test_plan_on_white_noise_finds_the_textbook_number():
     assert plan.figure(0.01).axes[0].get_xlabel() == "slots of 1"
 
 
+def test_plan_reads_between_the_simulated_sizes():
+    """Half of the way in logarithms, between the two sizes that hold the effect and no others."""
+    sizes, scale = np.array([100, 400, 900]), np.array([1.0, 0.7, 0.2])
+    table = pd.DataFrame({"slots": sizes, "analysis": "HAC", "cycle": False, "error": scale, "SD": scale,
+                          "coverage": 0.95})  # fmt: skip
+    design = {"level": 0.95, "slot": 1, "stamps": False}
+    plan = sb.Plan(table=table, design=design, total=1.0, history=5000, experiments=1, problems=pd.DataFrame())
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    for k in (1, 2):
+        needed = plan.needed(z * np.sqrt(scale[k - 1] * scale[k]))
+        assert needed["slots"].item() == pytest.approx(np.sqrt(sizes[k - 1] * sizes[k]), abs=1)
+        assert not needed["beyond"].item()
+    assert plan.needed(2 * z)["slots"].item() == 100
+
+
 def test_plan_asks_for_what_it_needs():
     frame = world(39, slots=60)
     for design, message in (({"schedule": "coin"}, "schedule"), ({"slots": 100}, "the history has 60"),

@@ -10,7 +10,7 @@ import re
 import statistics
 
 import pytest
-from notebook_tools import code_cells, read
+from notebook_tools import code_cells, own_cells, read
 from PIL import Image
 
 import run
@@ -41,7 +41,7 @@ def lines(source):
 
 @each_tutorial
 def test_code_keeps_its_budget(notebook):
-    lengths = [len(lines(cell.source)) for cell in code_cells(notebook)]
+    lengths = [len(lines(cell.source)) for cell in own_cells(notebook)]
     assert len(lengths) <= 36, f"{len(lengths)} cells of code: say less, or let the tool do it"
     assert sum(lengths) <= 450, f"{sum(lengths)} lines of code"
     assert statistics.median(lengths) <= 6, f"median {statistics.median(lengths)} lines a cell"
@@ -111,7 +111,7 @@ def test_first_page(notebook):
     assert picture, "the picture, as ![what to see, in 60 characters or more](figures/x.png)"
     assert (notebook.parent / picture[2]).exists()
     before = 0
-    for cell in code_cells(notebook):
+    for cell in own_cells(notebook):
         before += len(lines(cell.source))
         if cell.outputs:
             break
@@ -180,7 +180,7 @@ def test_one_cell_of_parameters(notebook):
 @each_practice
 def test_practice_is_for_the_readers_log(notebook):
     text = "\n".join(markdown(notebook))
-    assert len(code_cells(notebook)) <= 18
+    assert len(own_cells(notebook)) <= 18
     assert re.search(r"^## Three questions before you look", text, flags=re.M)
     ours = re.search(r"generator|synthetic(?!_control|\s+control|\s+difference)", text)  # the method may be named
     assert not ours, "a practice notebook knows nothing of our world"

@@ -57,10 +57,9 @@ TUTORIAL = '''# ---
 # each user stayed where the coin had put them.
 
 # %%
-import sys
+OPENING
 
-sys.path += ["../data", f"{sys.path[0]}/../data"]  # the series' own modules, for notebook and script
-
+# %%
 import numpy as np
 from generate_data import DATASET, find_seed, load_logs, oracle
 from series import COLOR, display, plt, published, show
@@ -222,7 +221,8 @@ def add_folder(series, number, name, after="07"):
     """The files of the table in CONTRIBUTING.md, and no other."""
     folder = series / f"{number}_{name}"
     (folder / "figures").mkdir(parents=True)
-    text = TUTORIAL.replace("# # 08 ·", f"# # {number} ·").replace("Notebook 07", f"Notebook {after}")
+    text = TUTORIAL.replace("OPENING", run.OPENING)  # as in any other folder; `make sync` fills in what is this one's
+    text = text.replace("# # 08 ·", f"# # {number} ·").replace("Notebook 07", f"Notebook {after}")
     for file, content in (
         (folder / f"{name}_demo.py", text), (folder / "published_figures.csv", LEDGER),
         (folder / "README.md", README.replace("# 08 ·", f"# {number} ·")),

@@ -65,6 +65,10 @@ README = [
     Claim("With Python {PYTHON} or newer and make"),
     Claim("{words(len(QUERIES))} queries for each design"),
     Claim("on Apache Spark (Java {JAVA} needed)"),
+    Fixed("on Windows on ARM take Python 3.13 or newer", why="older ones lack a wheel of statsmodels"),
+    Claim("and add {words(run.OPENING.rpartition(' -q ')[2].count(' ') + 1)} packages"),
+    Fixed("the lines that its first cell asks for", "these two were never tried", "Wheels of everything exist",
+          why="how to run it"),
     Fixed("times them on up to a billion rows", why="bench_scale.py: SIZES"),
     Claim("ends with three exercises that say what a right answer looks like",
           when="all(len(re.findall('# [123][.] [*][*]', path.with_suffix('.py').read_text(encoding='utf-8').partition"
