@@ -140,12 +140,12 @@ def figures(cells):
 
 
 def comment(source):
-    """The comment with which a cell begins."""
-    return re.match(r"(?:#.*\n?)*", source)[0].rstrip()
+    """The comment with which a cell begins, or that stands at the end of its first line."""
+    return re.match(r"(?:#.*\n?)*", source)[0].rstrip() or re.match(r".*?(#.*)?\n", source)[1] or ""
 
 
 def scaffold(source):
-    """Code with blanks, ____, for what is to be written.
+    """Code with blanks, ____, for what is to be written, without its first comment.
 
     Where a cell defines functions, their bodies; otherwise what is assigned, but for lookups and what asks the tool.
     """
@@ -163,7 +163,8 @@ def scaffold(source):
                 left = " = ".join(ast.get_source_segment(source, goal) for goal in node.targets)
                 right = ", ".join([BLANK] * len(node.value.elts)) if isinstance(node.value, ast.Tuple) else BLANK
                 lines[node.lineno - 1 : node.end_lineno] = [f"{left} = {right}"]
-    return "\n".join(lines)
+    said = comment(source)
+    return "\n".join(lines).removeprefix(said).replace(f"  {said}\n", "\n", 1).lstrip()
 
 
 def ready(cells):
@@ -177,7 +178,7 @@ def stub(cells, k):
     said, code = comment(cells[k]["source"]), scaffold(cells[k]["source"])
     return (f"{said}\n# Write what belongs in place of {BLANK}; it may take several lines. Stuck, or short of time?\n"
             f"# Put this line in place of the cell: {SKIP.format(ready(cells)[k])}\n"
-            f"{code.removeprefix(said).lstrip()}")  # fmt: skip
+            f"{code}")  # fmt: skip
 
 
 def numbers(text):
@@ -553,7 +554,7 @@ def _section_slides(number, notebook, wanted):
         if "live-code" in tags(cell):
             said = comment(cell["source"])
             todo = render(f"**Write it.** {said.replace('# ', '').replace(chr(10), ' ')}")
-            code = scaffold(cell["source"]).removeprefix(said).strip()
+            code = scaffold(cell["source"])
             code = html.escape(code[: code.rindex(BLANK)] + BLANK)
             body = f'<div class="middle">{todo}<pre>{code}</pre></div>'
             yield heading, body, f"<pre>{html.escape(cell['source'])}</pre>"

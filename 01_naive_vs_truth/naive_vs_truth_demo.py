@@ -392,12 +392,12 @@ show(figure, "causal_graph",
 #   (notebook 03).
 # - **upgrade**: two are open, one through the wave and one through the week (notebook 04).
 #
-# To close a door, compare only users who agree on something that stands in it. Within tiers, then:
+# To close a door, compare only users who agree on something that stands in it. Within tiers, then (Rubin 1977), for the
+# logs or for what `simulate` gives:
 
 
 # %% tags=["live-code"]
-# Estimate, low and high: `difference` in each tier, then `interval` of their mean. d: the logs, or what simulate gives.
-def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
+def within_tiers(d, outcome="task_completed"):  # `difference` in each tier, `interval` of their mean by shares
     on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"].astype(np.intp)) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
