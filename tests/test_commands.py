@@ -22,7 +22,7 @@ needs_make = pytest.mark.skipif(sys.platform == "win32", reason="make: Linux and
 
 def targets():
     """What make can be asked for; a pattern (test-%) as a regular expression."""
-    rules = re.findall(r"^([a-z% -]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
+    rules = re.findall(r"^([a-z0-9% -]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
     return {target.replace("%", r"\d\d") for rule in rules for target in rule.split()}
 
 

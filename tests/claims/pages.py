@@ -68,6 +68,7 @@ README = [
     Fixed("on Windows on ARM take Python 3.13 or newer", why="older ones lack a wheel of statsmodels"),
     Claim("and add {words(run.OPENING.rpartition(' -q ')[2].count(' ') + 1)} packages"),
     Fixed("the lines that its first cell asks for", "What these two do can only be tried", "Wheels of everything exist",
+          "runs it in Chromium", "`make test-32bit`", "under a Python of 32 bits", "tried on deployment only",
           why="how to run it"),
     Fixed("times them on up to a billion rows", why="bench_scale.py: SIZES"),
     Claim("ends with three exercises that say what a right answer looks like",
