@@ -12,6 +12,7 @@
 # make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
+# make test-learners   the workshop kit, each of its learner notebooks executed
 # make workshop   write workshop/ and workshop.zip: learner notebooks, solutions, slides, hand-outs (see WORKSHOP.md)
 # make clean     remove all that make has made
 # make test-oldest, make test-newest    the tests on the oldest and the newest supported versions
@@ -43,7 +44,7 @@ NO_INSTALL = { echo "set-up: pip could not install the requirements (its reason 
 	"Is the network up? Then run make again." >&2; exit 1; }
 
 .PHONY: all test lab bench check sync workshop clean test-oldest test-newest test-spark test-hosted bench-scale lite \
-	test-lite test-32bit test-long
+	test-lite test-32bit test-long test-learners
 all: $(READY)
 	@$(PY) run.py
 
@@ -52,6 +53,9 @@ test: $(READY)
 
 test-%: $(READY)
 	@$(PY) -m pytest --folder $*
+
+test-learners: $(READY)
+	@$(PY) -m pytest tests/test_workshop_kit.py --learners
 
 lab: $(READY)
 	@$(PY) -m jupyterlab

@@ -6,6 +6,7 @@ another matplotlib they differ by a pixel. Tests that need an executed notebook 
 all that have its name, or its folder's, in their id, as in test_draws_the_figures_that_are_stored[psm_demo].
 
 pytest --folder 03    only the notebooks of folder 03 and the tests about it (make test-03)
+pytest --learners     execute every learner notebook of the workshop kit, not only one (make test-learners)
 """
 
 import os
@@ -26,6 +27,7 @@ sys.path += [str(folder) for folder in run.folders()]  # tests import the tools 
 
 def pytest_addoption(parser):
     parser.addoption("--folder", action="append", metavar="NN", help="only the folder with this number, and its tests")
+    parser.addoption("--learners", action="store_true", help="execute every learner notebook of the workshop kit")
 
 
 def pytest_configure(config):

@@ -7,7 +7,8 @@ Everything comes from the notebooks as they are stored, WORKSHOP.md and DECISION
 learners/   to hand out: data, tools and the tutorials without outputs. Cells tagged live-code are stubs (their code is
             in ready/, for those who skip them); after each prediction there is a cell for the guess, and the answer is
             folded away; each exercise has a check.
-solutions/  to hold back: the executed tutorials and the solutions; copied over learners/ they are beside the notebooks.
+solutions/  to hold back: the executed tutorials, named ..._executed, and the solutions; copied over learners/ they
+            stand beside the notebooks, and replace nothing that a learner has written.
 teacher/    WORKSHOP.md; for each agenda the slides (reveal.js, one file), the hand-out (one sheet of A4) and the
             answers; every numbered figure, as 03_figure_4.png.
 
@@ -23,7 +24,6 @@ import io
 import re
 import shutil
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
@@ -31,6 +31,8 @@ import run
 
 KIT = run.ROOT / "workshop"
 PREDICT = "**Predict, then run.**"
+BLANK, SKIP = "____", 'exec(open("{}").read())'  # in a cell to be written; what stands there for those who skip it
+FIRST = "The picture and the answer of this notebook (open them at the end)"
 SUMMARY = "Answer (open after you have run the cell)"
 SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "GLOSSARY.md", "DECISIONS.md",
           "tests/check_environment.py")  # fmt: skip
@@ -38,7 +40,7 @@ SHARED = ("requirements.txt", "constraints.txt", "pyproject.toml", "LICENSE", "G
 HOW = """In a notebook, work from top to bottom, and run a cell only when you come to it:
 
 - Where the text says *Predict, then run*, write your guess into the cell below it first. Open the answer afterwards.
-- Some cells hold only a comment that says what to write. Write it, or take the line that brings it ready-made.
+- Some cells have blanks, ____. Write what belongs there, or take the line that brings the cell ready-made.
 - At the end each exercise has an empty cell, and below that one in which your numbers are checked.
 """
 
@@ -97,6 +99,19 @@ def split_answer(source):
     return caption, rest[:end].rstrip(), rest[end:]
 
 
+def split_opening(source):
+    """(before, picture and answer, after) of the first page; a sentence that explains a term comes after."""
+    parts = source.split("\n\n")
+    begin = next(k for k, part in enumerate(parts) if part.startswith("!["))
+    end = next(k for k, part in enumerate(parts) if part.startswith("**In ten minutes"))
+    terms, answer = [], []
+    for part in parts[begin:end]:
+        term = re.match(r".*?\w \*\*\w+\*\* .*?[.]\s", part, flags=re.S)
+        terms += [term[0].rstrip()] if term else []
+        answer.append(part[term.end() :] if term else part)
+    return tuple("\n\n".join(some) for some in (parts[:begin], answer, terms + parts[end:]))
+
+
 def exercises(cells):
     """{1: (index of the cell with the text, text), ...} of the section "On your own"."""
     found = {}
@@ -125,50 +140,31 @@ def figures(cells):
 
 
 def comment(source):
-    """The comment with which a cell begins."""
-    return re.match(r"(?:#.*\n?)*", source)[0].rstrip()
+    """The comment with which a cell begins, or that stands at the end of its first line."""
+    return re.match(r"(?:#.*\n?)*", source)[0].rstrip() or re.match(r".*?(#.*)?\n", source)[1] or ""
 
 
-def _uses(source):
-    """(names that code reads before it binds them, names that it binds), function by function and line by line."""
-    reads, bound = set(), set()
-    for node in ast.parse(source).body:
-        names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-        own = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-        inner = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
-        if not isinstance(node, (ast.Assign, ast.AugAssign)):
-            inner |= own  # the variable of a loop, what a function binds
-        else:
-            inner |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
-                      if isinstance(n, ast.Name)}  # fmt: skip
-        reads |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - inner - bound
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        else:
-            bound |= own
-    return reads, bound
+def scaffold(source):
+    """Code with blanks, ____, for what is to be written, without its first comment.
 
-
-def needed(cells, k):
-    """(functions that cell k defines, with their parameters; other names of it that later cells read)."""
-    functions = {node.name: ast.unparse(node.args) for node in ast.parse(cells[k]["source"]).body
-                 if isinstance(node, ast.FunctionDef)}  # fmt: skip
-    left, later = _uses(cells[k]["source"])[1], set()
-    for cell in cells[k + 1 :]:
-        if cell["cell_type"] == "code":
-            reads, bound = _uses(cell["source"])
-            later |= reads & left
-            left -= bound
-    order = re.findall(r"\w+", cells[k]["source"])
-    return ([f"{name}({parameters})" for name, parameters in functions.items()],
-            sorted(later - functions.keys(), key=order.index))  # fmt: skip
-
-
-def goals(cells, k, code="{}"):
-    """Sentences: which functions cell k is to define, and what the cells below it need."""
-    functions, names = ([code.format(name) for name in some] for some in needed(cells, k))
-    sentences = [f"Define {', '.join(functions)}."] if functions else []
-    return [*sentences, f"The cells below use {', '.join(names)}."] if names else sentences
+    Where a cell defines functions, their bodies; otherwise what is assigned, but for lookups and what asks the tool.
+    """
+    tree, lines = ast.parse(source), source.splitlines()
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in reversed(tree.body):
+        if node in functions:
+            first = node.body[0]
+            kept = first.end_lineno if ast.get_docstring(node) else first.lineno - 1
+            lines[kept : node.end_lineno] = [f"    {BLANK}"]
+        elif not functions and isinstance(node, ast.Assign):
+            inner = [*ast.walk(node.value)]
+            names = {n.id for n in inner if isinstance(n, ast.Name)}
+            if "tool" not in names and any(isinstance(n, (ast.Call, ast.BinOp, ast.Compare)) for n in inner):
+                left = " = ".join(ast.get_source_segment(source, goal) for goal in node.targets)
+                right = ", ".join([BLANK] * len(node.value.elts)) if isinstance(node.value, ast.Tuple) else BLANK
+                lines[node.lineno - 1 : node.end_lineno] = [f"{left} = {right}"]
+    said = comment(source)
+    return "\n".join(lines).removeprefix(said).replace(f"  {said}\n", "\n", 1).lstrip()
 
 
 def ready(cells):
@@ -178,13 +174,11 @@ def ready(cells):
 
 
 def stub(cells, k):
-    """Cell k without its code: what to write, what the rest of the notebook needs of it, and how to skip it."""
-    source = cells[k]["source"]
-    imports = [ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    lines = textwrap.wrap(" ".join(goals(cells, k)), 105, initial_indent="# ", subsequent_indent="# ")
-    skip = ["# To go on without writing it, take away the # of the next line.",
-            f'#exec(open("{ready(cells)[k]}", encoding="utf-8").read())']  # fmt: skip
-    return "\n".join([comment(source), *lines, *imports, "", *skip, ""])
+    """Cell k with blanks, and how to skip it."""
+    said, code = comment(cells[k]["source"]), scaffold(cells[k]["source"])
+    return (f"{said}\n# Write what belongs in place of {BLANK}; it may take several lines. Stuck, or short of time?\n"
+            f"# Put this line in place of the cell: {SKIP.format(ready(cells)[k])}\n"
+            f"{code}")  # fmt: skip
 
 
 def numbers(text):
@@ -276,6 +270,11 @@ def hide_alt(source):
     return source, ""
 
 
+def folded(summary, text):
+    """Markdown that JupyterLab, Notebook 7, VS Code and Colab show closed, as a line to click on."""
+    return f"<details>\n<summary><b>{summary}</b></summary>\n\n{text}\n\n</details>"
+
+
 def learner(notebook):
     """The learner's notebook that belongs to a tutorial, as a nbformat notebook."""
     from nbformat import v4
@@ -294,14 +293,17 @@ def learner(notebook):
 
     for k, cell in enumerate(cells):
         source, name = cell["source"], cell["id"]
-        if k in asks.values():
+        if k == 0:
+            before, answer, after = split_opening(source)
+            add("markdown", before, name)
+            add("markdown", folded(FIRST, answer), f"{name}-answer", "first-page")
+            add("markdown", after, f"{name}-after")
+        elif k in asks.values():
             caption, answer, after = split_answer(source)
             ask = max(ask for ask in asks if ask < k)
             alts = [hide_alt(between["source"])[1] for between in cells[ask + 1 : k]]
             parts = [caption, *(f"(What to see: {alt})" for alt in alts if alt), answer]
-            folded = "\n\n".join(part for part in parts if part)
-            folded = f"<details>\n<summary><b>{SUMMARY}</b></summary>\n\n{folded}\n\n</details>"
-            add("markdown", folded, f"{name}-answer", "answer")
+            add("markdown", folded(SUMMARY, "\n\n".join(part for part in parts if part)), f"{name}-answer", "answer")
             if after:
                 add("markdown", after, name)
         elif "live-code" in tags(cell):
@@ -336,6 +338,12 @@ def agendas(text):
         if row:
             found.setdefault(title, []).append((60 * int(row[1]) + int(row[2]), int(row[3]), row[4], row[5]))
     return found
+
+
+def motto(text, title):
+    """What stands behind the colon in the heading of an agenda."""
+    said = re.search(rf"^(?:## |\*\*){title}\b.*?: (.+?)\.?(?:\*\*)?$", text, flags=re.M)[1]
+    return said[0].upper() + said[1:]
 
 
 def named(what):
@@ -397,7 +405,7 @@ def formula(text):
         return f"<code>{html.escape(text)}</code>"
     data = base64.b64encode(picture.getvalue().encode()).decode()
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', picture.getvalue()).groups()
-    size = f"width:{float(width) / 10:.2f}em;height:{float(height) / 10:.2f}em;vertical-align:{-depth / 10:.2f}em"
+    size = f"width:{float(width) / 9:.2f}em;height:{float(height) / 9:.2f}em;vertical-align:{-depth / 9:.2f}em"
     return f'<img alt="{html.escape(text)}" style="{size}" src="data:image/svg+xml;base64,{data}">'
 
 
@@ -429,7 +437,7 @@ body { font: 9.2pt/1.32 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; 
 h1 { font-size: 13pt; margin: 0 0 1.5mm; } h2 { font-size: 10.5pt; margin: 4mm 0 1mm; } p { margin: 0 0 1.5mm; }
 .side { height: 271mm; overflow: hidden; display: flex; flex-direction: column; break-after: page; }
 .side:last-child { break-after: auto; } .large, .large table { font-size: 11.5pt; }
-.ask { flex: 1; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
+.ask { flex: 1 1 auto; border-bottom: 0.3mm dotted #999; padding: 1mm 0 0; } .ask p { margin: 0; }
 .where { color: #777; font-size: 8pt; }
 table { border-collapse: collapse; width: 100%; font-size: 8.8pt; } td, th { text-align: left; vertical-align: top;
 padding: 1.6mm 2mm; border-bottom: 0.2mm solid #bbb; } .answer { break-inside: avoid; margin-bottom: 3mm; }
@@ -456,13 +464,27 @@ def handout(title, rows):
         where = label(number, places(cells)[k], cells)
         ask = render(plain_question(cells[k]["source"]))
         asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
-    back = f'<div class="side large">{render((run.ROOT / "DECISIONS.md").read_text(encoding="utf-8"))}</div>'
+    text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8").replace("| dashboard (truth) |", "| notebook |")
+    text = re.sub(r"\[(\d\d)\]\(\S+\): [^|]+", r"\1 ", text)  # without numbers, some of which are to be guessed
+    back = f'<div class="side large">{render(text)}</div>'
     front = f"<h1>Predict, then run</h1>\n<p>Write down a guess before you run the cell. ({title})</p>\n{asks}"
     return page(f"Hand-out: {title}", PRINT, f'<div class="side">{front}</div>\n{back}')
 
 
+def solution(solutions, section):
+    """What the solutions say in a section ("1" to "3", "The quiz") below the task, as HTML; "" without solutions."""
+    said, here = "", None
+    for cell in cells_of(solutions) if solutions.exists() else ():
+        for part in re.split(r"^(?=## )", cell["source"], flags=re.M) if cell["cell_type"] == "markdown" else ():
+            if heading := re.match(r"## (?:(\d)\. .*|(.+))\s*", part):
+                here = heading[1] or heading[2]
+                part = re.sub(r"\A\*(?!\*).+?(?<!\*)\*(?=\n\n|\Z)", "", part[heading.end() :], flags=re.S)  # the task
+            said += part.strip() + "\n\n" if here == section else ""
+    return render(said)
+
+
 def answers(title, rows):
-    """The teacher's sheet: each prediction of an agenda with its answer."""
+    """The teacher's sheet: each prediction of an agenda with its answer; then its exercises, and the quiz."""
     body = f"<h1>Answers: {html.escape(title)}</h1>\n"
     for number, notebook, k, j in asked(rows):
         cells = cells_of(notebook)
@@ -470,7 +492,14 @@ def answers(title, rows):
         ask, answer = render(plain_question(cells[k]["source"])), split_answer(cells[j]["source"])[1]
         body += (f'<div class="answer"><span class="where">{where}</span><div class="question">{ask}</div>'
                  f"{render(answer)}</div>\n")  # fmt: skip
-    return page(f"Answers: {title}", PRINT, body)
+    later, quiz = "", {}
+    for _, _, what, _ in rows:
+        if link := target(what):
+            solutions = solutions_of(link[1])
+            quiz[link[0]] = f"<h2>{link[0]} · Quiz</h2>\n{solution(solutions, 'The quiz')}"
+            if exercise := re.search(r"exercise (\d)", link[2]):
+                later += f"<h2>{link[0]} · Exercise {exercise[1]}</h2>\n{solution(solutions, exercise[1])}"
+    return page(f"Answers: {title}", PRINT, body + later + "".join(quiz.values()))
 
 
 # ---- slides
@@ -481,17 +510,21 @@ SLIDES = """
 .reveal .slides { text-align: left; } .reveal h1 { font-size: 1.7em; margin: 0 0 0.5em; line-height: 1.15; }
 .reveal h2 { font-size: 1.1em; margin: 0 0 0.6em; color: #0072B2; line-height: 1.2; } .reveal p { margin: 0 0 0.6em; }
 .reveal .slides section { box-sizing: border-box; padding: 0 10px; }
-.reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 500px; object-fit: contain; }
-.reveal .caption { font-size: 0.62em; color: #444; margin-top: 0.7em; line-height: 1.3; }
-.reveal .ask { font-size: 1.2em; } .reveal .lead { font-size: 0.8em; color: #444; }
-.reveal .minutes { float: right; color: #888; font-weight: normal; } .reveal .home { font-size: 1.35em; }
-.reveal pre { font-size: 0.72em; white-space: pre-wrap; } .reveal table { border-collapse: collapse; font-size: 0.6em; }
+.reveal .middle { height: 600px; display: flex; flex-direction: column; justify-content: center; }
+.reveal img.figure { display: block; margin: 0 auto; max-width: 100%; height: 530px; object-fit: contain; }
+.reveal .caption { font-size: 0.68em; color: #444; margin-top: 0.6em; line-height: 1.3; }
+.reveal .home { font-size: 1.6em; } .reveal .ask { font-size: 1.45em; }
+.reveal .ask .lead { font-size: 0.6em; color: #444; margin-bottom: 0.9em; }
+.reveal .minutes { float: right; color: #888; font-weight: normal; font-size: 33px; }
+.reveal pre { font-size: 0.72em; line-height: 1.4; white-space: pre-wrap; background: #f4f4f4; padding: 0.7em; }
+.reveal table { border-collapse: collapse; font-size: 0.6em; }
 .reveal td, .reveal th { padding: 0.25em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }
+.reveal .decisions table { font-size: 0.68em; line-height: 1.25; }
 .reveal aside.notes { display: none; } body { background: #fff; }
 """
 START = """<script>
-Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", transition: "none",
-  center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
+Reveal.initialize({ width: 1280, height: 720, margin: 0.05, hash: true, slideNumber: "c/t", controls: false,
+  transition: "none", center: false, pdfSeparateFragments: false, totalTime: %d, plugins: [RevealNotes] });
 </script>
 """
 
@@ -500,7 +533,7 @@ def clock(minutes):
     return f"{minutes // 60}:{minutes % 60:02}"
 
 
-def _section_slides(number, notebook, wanted, guide):
+def _section_slides(number, notebook, wanted):
     """(heading, HTML, notes) for each prediction, cell to write and figure of the sections of a row, in order."""
     cells = cells_of(notebook)
     where, titles, drawn = places(cells), section_titles(cells), figures(cells)
@@ -514,12 +547,16 @@ def _section_slides(number, notebook, wanted, guide):
         if k in asks:
             source = cell["source"]
             lead = re.sub(r"^#.*\n", "", source[: source.index(PREDICT)], flags=re.M).strip().split("\n\n")[-1]
-            lead = f'<div class="lead">{render(lead)}</div>' if lead and len(lead.split()) <= 90 else ""
-            body = f'{lead}<div class="ask">{render(question(source))}</div>'
+            useful = 0 < len(lead.split()) <= 90 and not lead.startswith("(")
+            lead = f'<div class="lead">{render(lead)}</div>' if useful else ""
+            body = f'<div class="middle ask">{lead}{render(question(source))}</div>'
             yield heading, body, "<b>Answer.</b> " + render(split_answer(cells[asks[k]]["source"])[1])
         if "live-code" in tags(cell):
-            todo = comment(cell["source"]).replace("# ", "").replace("\n", " ")
-            body = render(f"**Write it.** {todo}\n\n{' '.join(goals(cells, k, '`{}`'))}")
+            said = comment(cell["source"])
+            todo = render(f"**Write it.** {said.replace('# ', '').replace(chr(10), ' ')}")
+            code = scaffold(cell["source"])
+            code = html.escape(code[: code.rindex(BLANK)] + BLANK)
+            body = f'<div class="middle">{todo}<pre>{code}</pre></div>'
             yield heading, body, f"<pre>{html.escape(cell['source'])}</pre>"
         if k in by_cell:
             n, picture, alt, caption = by_cell[k]
@@ -528,50 +565,55 @@ def _section_slides(number, notebook, wanted, guide):
             yield heading, body, f"What to see: {html.escape(alt)}"
 
 
-def slides(title, rows, guides):
+def slides(title, about, rows, guides):
     """The slides of an agenda, as one HTML file."""
     out = []
 
     def add(heading, body, notes, seconds, minutes=None):
         budget = f'<span class="minutes">{minutes} min</span>' if minutes else ""
-        head = f"<h2>{html.escape(heading)}{budget}</h2>\n" if heading else f"{budget}\n"
+        head = f"<h2>{budget}{html.escape(heading) or '&nbsp;'}</h2>\n"
         notes = f'<aside class="notes">{notes}</aside>'
         out.append(f'<section data-timing="{round(seconds)}">\n{head}{body}\n{notes}\n</section>')
 
+    rest = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in rest.splitlines() if line.startswith("|"))
+    table = f'<div class="decisions">{render(table)}</div>'
+    decisions = ("The decision page", table, "It is on the back of the hand-out.")
     last = {target(what)[0]: k for k, (_, _, what, how) in enumerate(rows) if target(what) and "DECISIONS" not in how}
     seen = set()
     for k, (start, minutes, what, how) in enumerate(rows):
-        when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {render(how)[3:-5]}</p>"
+        advice = render(how[:1].upper() + how[1:])[3:-5]
+        when = f"<p>{clock(start)} to {clock(start + minutes)}, {minutes} minutes. {advice}</p>"
         found, link = [], target(what)
         if not link:
-            text = f"<h1>{html.escape(title)}</h1>" if k == 0 else ""
-            found.append(("", f"{text}<p class='home'>{render(what)[3:-5]}</p>", ""))
+            text = f"<h1>{html.escape(about)}</h1>" if k == 0 else ""
+            found.append(("", f'<div class="middle">{text}<p class="home">{render(what)[3:-5]}</p></div>', ""))
+            found += [decisions] if "DECISIONS" in how else []
         elif exercise := re.search(r"exercise (\d)", link[2]):
             number, notebook, _ = link
             text = exercises(cells_of(notebook))[int(exercise[1])][1]
-            found.append((f"{number} · Exercise {exercise[1]}", render(text), "The solution is in solutions/."))
+            body = f'<div class="middle">{render(text)}</div>'
+            found.append((f"{number} · Exercise {exercise[1]}", body, solution(solutions_of(notebook), exercise[1])))
         elif "DECISIONS" in how:
-            page_text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8")
-            before = page_text.partition("\n")[2].partition("<!--")[0]
-            found.append(("The decision page", f"{render(before)}<p>It is on the back of your sheet.</p>", ""))
+            found.append(decisions)
         else:
             number, notebook, rest = link
             if number not in seen:
                 opening = cells_of(notebook)[0]["source"]
-                decision = re.search(r"\*\*The decision.+?(?=\n\n)", opening, flags=re.S)
-                first_page = f"{opening.partition(chr(10))[0]}\n\n{decision[0] if decision else ''}"
-                found.append(("", render(first_page), ""))
+                decision = [part for part in opening.split("\n\n") if "**The decision" in part]
+                first_page = "\n\n".join([opening.partition("\n")[0], *decision])
+                found.append(("", f'<div class="middle">{render(first_page)}</div>', ""))
                 seen.add(number)
-            found += _section_slides(number, notebook, named(rest), guides)
+            found += _section_slides(number, notebook, named(rest))
             if not found:
                 titles = section_titles(cells_of(notebook))
                 names = " · ".join(titles.get(section, section) for section in named(rest)[0])
-                found.append((f"{number} {rest.strip()}", f"<p class='home'>{html.escape(names)}</p>", ""))
+                found.append((f"{number} {rest.strip()}", f'<div class="middle home">{html.escape(names)}</div>', ""))
         if link and last.get(link[0]) == k:
             home = re.search(r"\*\*To take home:\*\* (.+?)\n\n", guides.get(link[0], ""), flags=re.S)
             if home:
                 sentence = render(home[1][0].upper() + home[1][1:])
-                found.append(("To take home", f"<div class='home'>{sentence}</div>", ""))
+                found.append(("To take home", f'<div class="middle home">{sentence}</div>', ""))
         for first, (heading, body, notes) in enumerate(found):
             seconds = 60 * minutes / len(found)
             share = f"<p>This slide: about {max(1, round(seconds / 60))} min.</p>"
@@ -627,8 +669,9 @@ def build(kit=KIT):
         for k, name in ready(cells_of(notebook)).items():
             (goal.parent / name).parent.mkdir(exist_ok=True)
             (goal.parent / name).write_text(cells_of(notebook)[k]["source"] + "\n", encoding="utf-8")
-        for path in (notebook, *notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
+        for path in (*notebook.parent.glob("*_solutions.ipynb"), *notebook.parent.glob("figures/*.png")):
             _copy(path, solutions)
+        shutil.copyfile(notebook, solutions / notebook.parent.name / f"{notebook.stem}_executed.ipynb")
         for number, (_, picture, _, _) in figures(cells_of(notebook)).items():
             name = f"{notebook.parent.name[:2]}_figure_{number}.png"
             (teacher / "figures" / name).write_bytes(base64.b64decode(picture))
@@ -636,8 +679,9 @@ def build(kit=KIT):
     (teacher / "WORKSHOP.md").write_text(re.sub(r"\]\((?!http|#)", "](../learners/", text), encoding="utf-8")
     for title, rows in agendas(text).items():
         name = title.lower().replace(" ", "_")
-        for kind, content in (("slides", slides(title, rows, guides)), ("handout", handout(title, rows)),
-                              ("answers", answers(title, rows))):  # fmt: skip
+        pages = {"slides": slides(title, motto(text, title), rows, guides), "handout": handout(title, rows),
+                 "answers": answers(title, rows)}  # fmt: skip
+        for kind, content in pages.items():
             (teacher / f"{kind}_{name}.html").write_text(content, encoding="utf-8")
 
     archive = kit.with_suffix(".zip")

@@ -172,8 +172,8 @@ display(dash.round(4))
 # %% [markdown]
 # All seven are positive, and no interval comes near zero. (The summarizer in minutes, the others as shares of tasks.)
 #
-# **Predict, then run.** Agent mode you know from the first page. For each of the other six: does the interval hold the
-# true effect? Write down yes or no.
+# **Predict, then run.** The interval of agent mode misses the true effect. For each of the other six: does it hold it?
+# Write down yes or no.
 
 # %%
 truth = np.array([World.prompt_effect, World.opt_in_effect, World.premium_effect, World.rollout_effect,
@@ -311,6 +311,7 @@ display(ten.round(3))
 # %% tags=["live-code"]
 # Split the naive number into the effect on the treated and the selection bias: for ten users, then for all.
 def split(users):
+    """The naive difference, the ATT and the selection bias, in this order, of users with both futures."""
     chose, rest = users[users["opted in"]], users[~users["opted in"]]
     return {"naive": chose["with"].mean() - rest["without"].mean(), "ATT": chose["effect"].mean(),
             "selection bias": chose["without"].mean() - rest["without"].mean()}  # fmt: skip
@@ -391,11 +392,12 @@ show(figure, "causal_graph",
 #   (notebook 03).
 # - **upgrade**: two are open, one through the wave and one through the week (notebook 04).
 #
-# To close a door, compare only users who agree on something that stands in it. Within tiers, then:
+# To close a door, compare only users who agree on something that stands in it. Within tiers, then (Rubin 1977), for the
+# logs or for what `simulate` gives:
 
 
-# %%
-def within_tiers(d, outcome="task_completed"):  # averaged by the tiers' shares (Rubin 1977)
+# %% tags=["live-code"]
+def within_tiers(d, outcome="task_completed"):  # `difference` in each tier, `interval` of their mean by shares
     on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"].astype(np.intp)) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
@@ -768,8 +770,10 @@ show(figure, "aimed_at_the_designs",
 # upgrade? Did *untreated* teams change in week 20? Does completion depend on confidence where the model is the same?
 
 
-# %%
-def checks(d):  # what should be zero if the naive number is sound: (value, low, high)
+# %% tags=["live-code"]
+# What should be zero if the naive numbers are sound: two with `difference`, and with `least_squares` two slopes.
+def checks(d):
+    """{what: (value, low, high)}."""
     week, late, done = d["signup_week"], d["wave"] == 2, d["task_completed"]
     waiting, premium = late & (week < 30), d["routed_to_premium"] == 1
     found = {"early minus late, before week 20": difference(done[week < 20], ~late[week < 20])}

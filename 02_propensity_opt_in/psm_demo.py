@@ -325,7 +325,7 @@ print("these lines find", ", ".join(f"{value:.4f} on {name}" for name, value in 
 # the software is not defined. The natural definition: **average over all tied twins**.
 
 # %% tags=["live-code"]
-# Mean completion of the others at each score; for each user who opted in, the nearest score among these.
+# pool: mean and size of the others at each score; place: for each user who opted in, that of the nearest score.
 pool = done[~opted_in].groupby(score[~opted_in]).agg(["mean", "size"])
 place = pool.index.get_indexer(score[opted_in], method="nearest")
 averaged = done[opted_in].mean() - pool["mean"].to_numpy()[place].mean()

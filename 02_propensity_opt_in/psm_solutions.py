@@ -21,10 +21,11 @@
 # 2. **You know that the weighted groups agree in what you recorded and looked at**, one column at a time. The tempting
 #    answer is that they are now comparable. You do not know that combinations agree (Failure 3), nor anything that no
 #    column holds (Failure 1, where the table is spotless and the estimate nearly two and a half points off).
-# 3. **The wrong users, and the wrong behaviour.** The ATE is about all users, but those who have opted in already gain
-#    nothing from a default: it is the ATU times the share of the others, 6.4 points for the product and not 8.5. And
-#    the estimate is about users who *chose* agent mode; who is switched on by default may never use it. (A third: a
-#    hidden trait, less than half as strong as tier.)
+# 3. **The wrong users, and the wrong behaviour.** The tempting answer is the interval: 8.5 points are only an estimate.
+#    That is the smaller fault. The ATE is about all users, but a default changes nothing for opt-ins: it is
+#    the ATU times the share of the others, 6.4 points for the product and not 8.5. And the estimate is about users who
+#    *chose* agent mode; who is switched on by default may never use it. (A third: a hidden trait, less than half as
+#    strong as tier.)
 #
 # ## 1. Change a constant
 #

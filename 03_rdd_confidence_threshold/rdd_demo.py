@@ -174,6 +174,7 @@ def design(x, B, degree):
 
 
 def rdd(rows, bandwidth, degree=1):
+    """The fitted regression; its first coefficient is the effect at the line."""
     confidence = rows["query_confidence"]
     inside = confidence.between(CUTOFF - bandwidth, CUTOFF + bandwidth, inclusive="neither")
     x, y = (confidence[inside] - CUTOFF).to_numpy(), rows["task_completed"][inside].to_numpy()

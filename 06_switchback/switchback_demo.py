@@ -176,7 +176,7 @@ show(figure, "design",
 # schedule of the hour before beside it, and each effect has its own coefficient; the total is their sum.
 
 # %% tags=["live-code"]
-# Regress completion on the schedule; then on the schedule and the hour before; add up the two effects.
+# Regress completion on the schedule; then on the schedule and the hour before. `t_test` adds up the two effects.
 simple = sm.OLS(hours["completed"], sm.add_constant(hours[["on"]])).fit()
 full = sm.OLS(hours["completed"], sm.add_constant(hours[["on", "before"]])).fit()
 both = full.t_test("on, before, on + before").summary_frame(xname=["direct", "carryover", "total"])
@@ -478,6 +478,7 @@ print("  ".join(f"{block} h: {100 * rate:.1f} %" for block, rate in rejects.item
 # %% tags=["live-code"]
 # Compare the real difference with those under other schedules, drawn the same way, on the same outcomes.
 def replay_p(outcome, schedule, others):
+    """The share of schedules, the real one among them, whose difference is at least as large."""
     gaps = [outcome[w == 1].mean() - outcome[w == 0].mean() for w in (schedule, *others)]
     return np.mean(np.abs(gaps) >= np.abs(gaps[0]) - 1e-12)
 

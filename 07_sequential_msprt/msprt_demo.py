@@ -122,6 +122,7 @@ for name, arms in tests.items():
 # %% tags=["live-code"]
 # Draw each day's completions, add them up, and find the tests in which |t| has been too large so far.
 def has_shouted(p_treated, p_control, count, seed):
+    """Whether each test has been "significant" by the evening of each day (count, DAYS)."""
     n, rng = PER_DAY * np.arange(1, DAYS + 1), np.random.default_rng(seed)
     a, b = (rng.binomial(PER_DAY, p, (count, DAYS)).cumsum(axis=1) for p in (p_treated, p_control))
     too_large = np.abs(sequential.t_statistic(a, b, n)) > stats.t.isf(0.025, 2 * n - 2)

@@ -13,14 +13,17 @@ import sys
 from pathlib import Path
 
 for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # read when a library is loaded, so before NumPy is
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")  # for libraries that are loaded later
 
 import matplotlib  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+import threadpoolctl  # noqa: E402
 from IPython.display import display  # noqa: E402
 from PIL import Image  # noqa: E402
+
+threadpoolctl.threadpool_limits(1)  # for those that the notebook has loaded before this module
 
 # These five mean the same in every figure of the series, and nothing else does. Text and guides are shades of ink.
 COLOR = {"treated": "#D55E00", "control": "#0072B2", "truth": "#009E73", "naive": "#8C8C8C", "estimate": "#1A1A1A"}

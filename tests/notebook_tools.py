@@ -13,6 +13,8 @@ from pathlib import Path
 
 import run
 
+LONG = bool(os.environ.get("LONG"))  # `make test-long`
+RANDOM_LOGS = 500 if LONG else 40  # that each tool must answer or refuse in its own tests
 DRIVER = f"""
 import os, runpy, sys
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it

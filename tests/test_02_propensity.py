@@ -10,6 +10,7 @@ import pandas as pd
 import propensity as ps
 import pytest
 import statsmodels.api as sm
+from notebook_tools import RANDOM_LOGS
 from own_logs import FATAL, UnfitLog
 from scipy import optimize, stats
 from statsmodels.treatment.treatment_effects import TreatmentEffect
@@ -1068,10 +1069,10 @@ def test_each_target_finds_its_own_effect():
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0, ddof=1) / np.sqrt(40) + 0.01).all(), off.mean(axis=0)
 
 
-def test_nothing_but_refusals_on_a_hundred_random_logs():
+def test_nothing_but_refusals_on_random_logs():
     rng = np.random.default_rng(59)
     answers = 0
-    for seed in range(100):
+    for seed in range(RANDOM_LOGS):
         n = int(rng.choice([1, 3, 30, 300, 1500]))
         frame = world(seed, n=n, number=bool(seed % 3)).astype(object)
         for column in ("plan", "age", "t", "y", "u"):
@@ -1088,4 +1089,4 @@ def test_nothing_but_refusals_on_a_hundred_random_logs():
         answers += 1
         assert np.isfinite([result.estimate, result.standard_error, result.lo, result.hi]).all() and result.report()
         assert len(result.sensitivity()) and len(result.balance()) and len(result.overlap()) == 2
-    assert answers >= 10
+    assert answers >= RANDOM_LOGS / 10

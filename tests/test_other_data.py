@@ -15,14 +15,15 @@ import run
 
 TUTORIALS = [pytest.param(path, id=path.stem) for path in run.notebooks()]
 each_tutorial = pytest.mark.parametrize("notebook", TUTORIALS)
-QUICK = {"N_": "3", "B_": "30"}  # parameters whose names begin so count replications: fewer will do here
+QUICK = {"N_": "20", "B_": "30"}  # parameters whose names begin so count replications: fewer will do here
 
 
 def quick(source):
     """The counts of replications in the cell of parameters, each with a small value."""
     start = source.index('# %% tags=["parameters"]')
     cell = source[start : source.index("\n# %%", start + 1)]
-    names = [line.split(" = ")[0] for line in cell.splitlines() if " = " in line]
+    nodes = [node for statement in ast.parse(cell).body for node in ast.walk(statement)]
+    names = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     return {name: value for name in names for start, value in QUICK.items() if name.startswith(start)}
 
 

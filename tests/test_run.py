@@ -3,6 +3,7 @@
 Each fault that was ever found has a test here that is named after it.
 """
 
+import ast
 import base64
 import errno
 import hashlib
@@ -444,6 +445,16 @@ def test_a_dataset_that_is_locked(series, monkeypatch, capsys):
     assert run.main([]) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith("run.py: ") and "Permission denied" in said and "\n" not in said
+
+
+def test_series_sets_one_thread_although_notebooks_import_numpy_before_it():
+    """On a busy machine threads that wait for each other made a cell of 02 take 75 seconds in place of 5."""
+    look = ("import numpy, sklearn.linear_model, sys, threadpoolctl; sys.path.append('data'); import series\n"
+            "print([library['num_threads'] for library in threadpoolctl.threadpool_info()])")  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", look], cwd=run.ROOT, env=environment, capture_output=True, text=True)
+    found = ast.literal_eval(done.stdout or "[]")
+    assert found and set(found) == {1}, done.stderr
 
 
 # ---- pictures that look the same keep their bytes

@@ -91,6 +91,10 @@ def test_guide_of_a_notebook_names_what_exists(folder, part):
     assert "**To take home:**" in part and len(re.findall(r"^- \*\"", part, flags=re.M)) == 3
     assert "Live-code:" in part and "Show:" in part and part.partition("Ask:")[2].count("?") >= 3
     book = read(NOTEBOOKS[folder])
+    cells = workshop.cells_of(NOTEBOOKS[folder])
+    tagged = [section for (section, _), cell in zip(workshop.places(cells), cells, strict=True)
+              if "live-code" in workshop.tags(cell)]  # fmt: skip
+    assert re.findall(r"§ (\d+)", part.partition("Live-code:")[2].partition("Show:")[0]) == tagged
     code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
     prose = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
     for name in re.findall(r"`(\w+)`", part):

@@ -288,6 +288,7 @@ SOLUTIONS_CLAIMS = [
           "alike in what came before the decision", "is forgotten by Friday", why=QUIZ),
     Claim("where the table is spotless and the estimate nearly two and a half points off", when="2.3 < 100 * (tutorial['hidden'][:, 0].mean() - 0.08) < 2.5 and abs(tutorial['hidden'][:, 3:7]).max() < 0.02"),
     Fixed("The ATE is about all users", why=LOGIC),
+    Claim("The tempting answer is the interval: {100 * tutorial['result'].estimate:.1f} points are only an estimate"),
     Claim("the ATU times the share of the others, {100 * tutorial['rollout']['gain']:.1f} points for the product and not {100 * tutorial['result'].estimate:.1f}"),
     Claim("who is switched on by default may never use it. (A third: a hidden trait, less than half as strong as tier.)",
           when="tutorial['benchmark'].loc['engagement_tier', 'zero_at'] < 1 / 2"),

@@ -67,9 +67,9 @@ README = [
     Claim("on Apache Spark (Java {JAVA} needed)"),
     Fixed("on Windows on ARM take Python 3.13 or newer", why="older ones lack a wheel of statsmodels"),
     Claim("and add {words(run.OPENING.rpartition(' -q ')[2].count(' ') + 1)} packages"),
-    Fixed("the lines that its first cell asks for", "these two have not been tried yet", "Wheels of everything exist",
-          "`make test-32bit` runs the tutorials under", "a Python of 32 bits", "so that part is tried when the site is published", "(notebook 01, with an older Pyodide",
-          why="how to run it, and what of that was tried"),
+    Fixed("the lines that its first cell asks for", "What these two do can only be tried", "Wheels of everything exist",
+          "in Chromium; so far only notebook 01 was, with an older Pyodide", "`make test-32bit`", "under a Python of 32 bits", "tried on deployment only",
+          why="how to run it"),
     Fixed("times them on up to a billion rows", why="bench_scale.py: SIZES"),
     Claim("ends with three exercises that say what a right answer looks like",
           when="all(len(re.findall('# [123][.] [*][*]', path.with_suffix('.py').read_text(encoding='utf-8').partition"
@@ -78,7 +78,7 @@ README = [
     Fixed("`python data/generate_data.py --seed 43 --n-users 20000`", "`generate(world=World(wave_offset=0.0))`",
           why="examples: any value would do"),
     Fixed("what an analysis of real logs never could", "reduces a billion rows", "run all", "runs all checks",
-          "has all it needs", "Clear Outputs of All Cells", "all text and code", why=MENUS),
+          "has all it needs", "all text and code", why=MENUS),
 ]  # fmt: skip
 
 GLOSSARY = [
@@ -101,11 +101,12 @@ WORKSHOP = [
     Claim("no notebook takes longer than {run_time()} seconds"),
     Fixed("Three agendas", "## 90 minutes", "## Half a day (4 hours)", "## Two days (7 hours each", "Day 1", "day 2",
           "the cards of day 1", "the two mistakes", why="test_workshop.py: TOTAL"),
-    Fixed("takes about two minutes and 1 GB of disk", "(200 MB)", "(1) Pair up: two people", "(2) Paper", "(3) No network",
-          "(4) Any hosted", "the same two commands", why="measured on laptops, or counted there"),
+    Fixed("takes about two minutes and 1 GB of disk", "(200 MB)", "(1) Pair up: two people", "(2) Paper", "(3) A browser",
+          "above all others", "(4) No network", "(5) Any hosted", "the same two commands", "JupyterLab 4 and Notebook 7",
+          why="measured on laptops, or counted there"),
     Fixed("six yes-or-no guesses", "weigh ten users", "two guesses", "four guesses",
           "the 8.3", "a hundred times the users", "Which of the seven", "two groups",
-          "Run All Above", "predict better", "as above", "two bandwidths", "before week 20",
+          "Run All Above", "predict better", "as above", "before week 20",
           "Five keen teams", "Day 14", "at a rate of 0.6", "never in what you did not",
           "would fast switching", "carryover were negative", "table of three effects", why="tasks, menus, questions"),
     Fixed("users who chose it gain more; that explains the 21", "more users around the threshold make a better estimate",
