@@ -33,7 +33,7 @@ EXTRA = {
     "comm": [],  # the kernel asks for it
 }
 # What modules of the series import: the kernel looks for imports in cells only. The others come when a cell asks.
-AT_ONCE = ["numpy", "pandas", "scipy", "matplotlib", "pillow", "duckdb", "tqdm", "tzdata", "comm"]
+AT_ONCE = ["numpy", "pandas", "scipy", "matplotlib", "pillow", "threadpoolctl", "duckdb", "tqdm", "tzdata", "comm"]
 CONTENTS = (
     "[0-9][0-9]_*/*.ipynb", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/*.csv", "[0-9][0-9]_*/*.md",
     "[0-9][0-9]_*/figures/*.png", "data/*.py", "data/*.csv", "data/*.md", "data/*.png", "data/real/*", "*.md",
