@@ -108,7 +108,7 @@ def main(numbers):
     with tempfile.TemporaryDirectory() as place:
         for pattern in ("data/*.py", "data/*.csv", "data/real/*", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.csv",
                         "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/figures/*"):  # fmt: skip
-            for path in ROOT.glob(pattern):
+            for path in filter(Path.is_file, ROOT.glob(pattern)):
                 copy = Path(place, "series", path.relative_to(ROOT))
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
