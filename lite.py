@@ -19,7 +19,9 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+import run
+from run import ROOT
+
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 CDN = "https://cdn.jsdelivr.net/pyodide/v{}/full/"
 # What Pyodide lacks, all of it pure Python: the packages that the notebooks import, and what these import.
@@ -35,7 +37,7 @@ EXTRA = {
 # What modules of the series import: the kernel looks for imports in cells only. The others come when a cell asks.
 AT_ONCE = ["numpy", "pandas", "scipy", "matplotlib", "pillow", "threadpoolctl", "duckdb", "tqdm", "tzdata", "comm"]
 CONTENTS = (
-    "[0-9][0-9]_*/*.ipynb", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/*.csv", "[0-9][0-9]_*/*.md",
+    "[0-9][0-9]_*/*.ipynb", "[0-9][0-9]_*/*.sql", "[0-9][0-9]_*/*.csv", "[0-9][0-9]_*/*.md",
     "[0-9][0-9]_*/figures/*.png", "data/*.py", "data/*.csv", "data/*.md", "data/*.png", "data/real/*", "*.md",
 )  # fmt: skip
 
@@ -43,8 +45,8 @@ CONTENTS = (
 def contents():
     """What a reader finds on the site, as paths from the root: no mirrors, for their notebooks are there."""
     found = {path for pattern in CONTENTS for path in ROOT.glob(pattern) if path.is_file()}
-    mirrors = {path for path in found if path.suffix == ".py" and path.with_suffix(".ipynb").exists()}
-    return sorted(path.relative_to(ROOT) for path in found - mirrors)
+    found.update(path for folder in run.folders() for path in run.scripts(folder))
+    return sorted(path.relative_to(ROOT) for path in found)
 
 
 def wheels(folder):

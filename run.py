@@ -57,14 +57,27 @@ def folders():
     return sorted(path for path in ROOT.glob("[0-9][0-9]_*") if path.is_dir())
 
 
-def notebooks():
-    """Paths of the tutorials, in reading order."""
-    return [path for path in executed_notebooks() if path.stem.endswith("_demo")]
+def notebooks(only=None):
+    """Paths of the tutorials, in reading order; only: see `executed_notebooks`."""
+    return [path for path in executed_notebooks(only) if path.stem.endswith("_demo")]
 
 
-def executed_notebooks():
-    """Paths of all notebooks that are stored with outputs: tutorials, practice notebooks, solutions."""
-    return [path for folder in folders() for path in sorted(folder.glob("*.ipynb"))]
+def executed_notebooks(only=None):
+    """Paths of all notebooks that are stored with outputs: tutorials, practice notebooks, solutions.
+
+    only: two-digit numbers of folders (default: all); Stop for a number that is not there.
+    """
+    there = {folder.name[:2] for folder in folders()}
+    for number in only or ():
+        if number not in there:
+            raise Stop(f"no folder begins with {number}_; there are {', '.join(sorted(there))}.")
+    chosen = [folder for folder in folders() if not only or folder.name[:2] in only]
+    return [path for folder in chosen for path in sorted(folder.glob("*.ipynb"))]
+
+
+def scripts(folder):
+    """Paths of a folder's scripts that are no notebook's mirror: its tools."""
+    return [path for path in sorted(folder.glob("*.py")) if not path.with_suffix(".ipynb").exists()]
 
 
 def name_of(path):
@@ -215,8 +228,7 @@ def key(notebook):
     code = [cell["source"] for cell in read_cells(notebook) if cell["cell_type"] == "code"]
     folder = notebook.parent
     files = [*(ROOT / "data").glob("*.py"), *(ROOT / "data").glob("real/*.csv"), ROOT / "data/synthetic_llm_logs.csv"]
-    files += [*folder.glob("*.sql"), folder / "published_figures.csv"]
-    files += [path for path in folder.glob("*.py") if not path.with_suffix(".ipynb").exists()]
+    files += [*folder.glob("*.sql"), *scripts(folder), folder / "published_figures.csv"]
     parts = [*_versions(), *code]
     for path in sorted(path for path in files if path.exists()):
         stat = path.stat()
@@ -599,11 +611,7 @@ def run_notebooks(only=None, every=False):
 
     only: two-digit numbers of folders (default: all). every: also what has not changed. Results are in reading order.
     """
-    there = {folder.name[:2] for folder in folders()}
-    for number in only or ():
-        if number not in there:
-            raise Stop(f"no folder begins with {number}_; there are {', '.join(sorted(there))}.")
-    chosen = [path for path in executed_notebooks() if not only or path.parent.name[:2] in only]
+    chosen = executed_notebooks(only)
     twice = {path.stem for path in chosen if [other.stem for other in executed_notebooks()].count(path.stem) > 1}
     if twice:
         raise Stop(f"two notebooks are called {twice.pop()}.ipynb: their results would be mixed up.")

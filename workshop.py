@@ -446,24 +446,20 @@ padding: 1.6mm 2mm; border-bottom: 0.2mm solid #bbb; } .answer { break-inside: a
 """
 
 
-def label(number, place, cells):
-    """Where a prediction stands, for people: "01 § 3"."""
-    subsection = re.match(r"Failure \d+", place[1] or "")
-    return f"{number} § {place[0]}" + (f", {subsection[0]}" if subsection else "")
-
-
-def plain_question(source):
-    return question(source).removeprefix(PREDICT).strip()
+def printed(rows):
+    """(where it stands, as "01 § 3", and the question, both as HTML; the answer) of each prediction of an agenda."""
+    for number, notebook, k, j in asked(rows):
+        cells = cells_of(notebook)
+        section, title = places(cells)[k]
+        failure = re.match(r"Failure \d+", title or "")
+        where = f"{number} § {section}" + (f", {failure[0]}" if failure else "")
+        ask = render(question(cells[k]["source"]).removeprefix(PREDICT).strip())
+        yield f'<span class="where">{where}</span>', ask, split_answer(cells[j]["source"])[1]
 
 
 def handout(title, rows):
     """The learner's sheet, two sides: predictions with room to write, and the decision page."""
-    asks = ""
-    for number, notebook, k, _ in asked(rows):
-        cells = cells_of(notebook)
-        where = label(number, places(cells)[k], cells)
-        ask = render(plain_question(cells[k]["source"]))
-        asks += f'<div class="ask"><span class="where">{where}</span>{ask}</div>\n'
+    asks = "".join(f'<div class="ask">{where}{ask}</div>\n' for where, ask, _ in printed(rows))
     text = (run.ROOT / "DECISIONS.md").read_text(encoding="utf-8").replace("| dashboard (truth) |", "| notebook |")
     text = re.sub(r"\[(\d\d)\]\(\S+\): [^|]+", r"\1 ", text)  # without numbers, some of which are to be guessed
     back = f'<div class="side large">{render(text)}</div>'
@@ -486,12 +482,8 @@ def solution(solutions, section):
 def answers(title, rows):
     """The teacher's sheet: each prediction of an agenda with its answer; then its exercises, and the quiz."""
     body = f"<h1>Answers: {html.escape(title)}</h1>\n"
-    for number, notebook, k, j in asked(rows):
-        cells = cells_of(notebook)
-        where = label(number, places(cells)[k], cells)
-        ask, answer = render(plain_question(cells[k]["source"])), split_answer(cells[j]["source"])[1]
-        body += (f'<div class="answer"><span class="where">{where}</span><div class="question">{ask}</div>'
-                 f"{render(answer)}</div>\n")  # fmt: skip
+    for where, ask, answer in printed(rows):
+        body += f'<div class="answer">{where}<div class="question">{ask}</div>{render(answer)}</div>\n'
     later, quiz = "", {}
     for _, _, what, _ in rows:
         if link := target(what):
@@ -654,11 +646,10 @@ def build(kit=KIT):
     letter = re.search(r"(^> .*?\n)\n", text, flags=re.M | re.S)[1]
     (learners / "START.md").write_text(re.sub(r"^> ?", "", letter, flags=re.M) + "\n" + HOW, encoding="utf-8")
 
-    mirrors = {path.with_suffix(".py") for path in run.executed_notebooks()}
     for notebook in run.notebooks():
         opening = re.search(r"!\[[^\]]*\]\((figures/[\w-]+\.png)\)", cells_of(notebook)[0]["source"])
-        taken = [path for kind in ("*.sql", "*.csv", "*_practice.ipynb", "*.py") for path in notebook.parent.glob(kind)
-                 if path not in mirrors]  # fmt: skip
+        taken = [path for kind in ("*.sql", "*.csv", "*_practice.ipynb") for path in notebook.parent.glob(kind)]
+        taken += run.scripts(notebook.parent)
         if opening:
             taken.append(notebook.parent / opening[1])
         for path in taken:

@@ -434,8 +434,8 @@ def resampled(kind, y, kinds, *, seed, draws, block=25):
     rng, rows = np.random.default_rng(seed), len(kind)
     key = (2 * np.asarray(kind) + np.asarray(y)).astype(np.intp)
     for start in range(0, draws, block):
-        counts = np.array([np.bincount(key[rng.integers(0, rows, size=rows)].astype(np.intp), minlength=2 * kinds)
-                           for _ in range(min(block, draws - start))], float)  # fmt: skip
+        drawn = (key[rng.integers(0, rows, size=rows)] for _ in range(min(block, draws - start)))
+        counts = np.array([np.bincount(one.astype(np.intp, copy=False), minlength=2 * kinds) for one in drawn], float)
         yield counts[:, ::2] + counts[:, 1::2], counts[:, 1::2]
 
 

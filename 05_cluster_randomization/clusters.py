@@ -309,7 +309,7 @@ def resample_counts(order, draws, rng):
     order = np.asarray(order)
     k = len(order)
     places = order[rng.integers(0, k, (draws, k))] + k * np.arange(draws)[:, None]
-    return np.bincount(places.ravel().astype(np.intp), minlength=draws * k).reshape(draws, k)
+    return np.bincount(places.ravel().astype(np.intp, copy=False), minlength=draws * k).reshape(draws, k)
 
 
 def bootstrap(n, s, counts):

@@ -314,7 +314,7 @@ def counts(indices):
     """How often each of n slots was drawn: indices (B, n) -> weights (B, n)."""
     samples, n = indices.shape
     flat = (indices + n * np.arange(samples)[:, None]).ravel()
-    return np.bincount(flat.astype(np.intp), minlength=samples * n).reshape(samples, n).astype(float)
+    return np.bincount(flat.astype(np.intp, copy=False), minlength=samples * n).reshape(samples, n).astype(float)
 
 
 def weighted_fits(x, y, weights):

@@ -31,7 +31,6 @@ import math
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +43,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 import claim_tools  # noqa: E402
+import notebook_tools  # noqa: E402
+
+import run  # noqa: E402
 
 KINDS = ("numbers", "directions", "pages", "generator", "tool", "sql", "run")
 TEXTS = KINDS[:3]
@@ -293,8 +295,7 @@ def code_files(kind, only):
     if kind == "sql":
         return [str(path.relative_to(ROOT)) for folder in folders for path in sorted(folder.glob("*.sql"))]
     if kind == "tool":
-        files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
-        files = [path for path in files if not path.with_suffix(".ipynb").exists()]
+        files = [path for folder in folders for path in run.scripts(folder)]
         shared = [ROOT / "data" / name for name in ("own_logs.py", "series.py") if not only]
         return [str(path.relative_to(ROOT)) for path in [*files, *shared] if path.exists()]
     return {"generator": ["data/generate_data.py"], "run": ["run.py"]}[kind]
@@ -348,10 +349,9 @@ class Copies:
 
     def __init__(self, folder, workers):
         self.folder, self.free, self.lock = Path(folder), [], threading.Lock()
-        skip = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".pytest_cache", ".ruff_cache", "*.parquet")
         for number in range(workers):
             self.free.append(self.folder / str(number) / "series")
-            shutil.copytree(ROOT, self.free[-1], ignore=skip, symlinks=True)
+            notebook_tools.copy_of_the_series(self.free[-1], results=True)
 
     def try_tests(self, changes, arguments, limit, stop="-x"):
         """Run pytest on a copy in which {file: text} is changed: "passed", "failed" or "timeout"."""

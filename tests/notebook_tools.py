@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import run
 
+ROOT = run.ROOT  # tests of run.py put another in its place there
 LONG = bool(os.environ.get("LONG"))  # `make test-long`
 RANDOM_LOGS = 500 if LONG else 40  # that each tool must answer or refuse in its own tests
+NOT_COPIED = (".git", ".venv*", ".lite", "workshop", "workshop.zip", "__pycache__", ".*_cache", "*.parquet")
 DRIVER = f"""
 import os, runpy, sys
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[1]))  # as python SCRIPT has it
@@ -22,6 +25,23 @@ space = runpy.run_path(sys.argv[1], run_name="__main__")
 {run.HARVEST}
 _harvest(space, sys.argv[2])
 """
+
+
+# ---- the series, and a copy of it
+
+
+def chosen(numbers):
+    """The tutorials of these folders (default: all); ends a command with one line for a number that is not there."""
+    try:
+        return run.notebooks(numbers)
+    except run.Stop as error:
+        sys.exit(str(error))
+
+
+def copy_of_the_series(folder, *, results=False):
+    """Copy this repository without what was made here; results: with .results, what the last runs found."""
+    skip = shutil.ignore_patterns(*NOT_COPIED, *([] if results else [".results"]))
+    shutil.copytree(ROOT, folder, ignore=skip, symlinks=True, dirs_exist_ok=True)
 
 
 # ---- what is stored

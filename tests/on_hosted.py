@@ -9,7 +9,6 @@ Runs in an environment that has none of the tools of this repository: see requir
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,14 +18,15 @@ import IPython
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from notebook_tools import chosen, copy_of_the_series  # noqa: E402
+
 WRITTEN = re.compile(r"^synthetic_llm_logs\.csv was missing: generated it .*\n", flags=re.M)  # in a fresh clone
-NOT_COPIED = (".git", ".venv*", ".results", "__pycache__", ".*_cache", "*.parquet")
 
 
-def copy_of_the_series(folder):
+def repository(folder):
     """A git repository with the files of this one, as they are."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    copy_of_the_series(folder)
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x", "--no-gpg-sign"]):
         command = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "safe.directory=*", *arguments]
         subprocess.run(command, cwd=folder, check=True)
@@ -82,13 +82,10 @@ def try_one(notebook, address, folder):
 def main(numbers):
     print(f"Python {sys.version.split()[0]}, IPython {IPython.__version__}")
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    notebooks = sorted(path for path in ROOT.glob("[0-9][0-9]_*/*_demo.ipynb")
-                       if not numbers or path.parent.name[:2] in numbers)  # fmt: skip
-    if not notebooks:
-        sys.exit("no tutorial has one of these numbers")
+    notebooks = chosen(numbers)
     wrong = []
     with tempfile.TemporaryDirectory() as place:
-        copy_of_the_series(Path(place, "repository"))
+        repository(Path(place, "repository"))
         for notebook in notebooks:
             folder = Path(place, notebook.stem)
             folder.mkdir()

@@ -21,6 +21,9 @@ from pathlib import Path
 import websocket
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+from notebook_tools import chosen  # noqa: E402
+
 SITE = ROOT / ".lite" / "site"
 SECONDS = 900
 OPEN = """(async () => {
@@ -112,9 +115,7 @@ def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     failed = 0
-    for notebook in sorted(ROOT.glob("[0-9][0-9]_*/*_demo.ipynb")):
-        if options.folders and notebook.parent.name[:2] not in options.folders:
-            continue
+    for notebook in chosen(options.folders):
         start = time.time()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             page = Page(options.browser, folder)

@@ -220,8 +220,7 @@ def reaches(path):
 
 
 def tools():
-    mirrors = {path.stem for path in run.executed_notebooks()}
-    return [path for folder in run.folders() for path in sorted(folder.glob("*.py")) if path.stem not in mirrors]
+    return [path for folder in run.folders() for path in run.scripts(folder)]
 
 
 BLIND = [*tools(), *(p.with_suffix(".py") for p in NUMBER if p.stem.endswith("_practice")),

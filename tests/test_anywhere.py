@@ -195,7 +195,7 @@ def test_the_site_has_all_that_a_notebook_opens():
 
 def test_what_the_modules_import_is_loaded_at_once():
     """The kernel loads what cells import, and does not look into modules."""
-    modules = [path for path in CODE if not path.with_suffix(".ipynb").exists()]
+    modules = [path for folder in (run.ROOT / "data", *run.folders()) for path in run.scripts(folder)]
     ours = {path.stem for path in modules} | set(sys.stdlib_module_names) | {"IPython"}  # the kernel has it
     for path in modules:
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))

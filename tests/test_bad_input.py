@@ -7,7 +7,6 @@ every tool. Dates, time stamps and their zones are in the tests of the tools tha
 
 import csv
 import gzip
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -17,9 +16,9 @@ import generate_data
 import pandas as pd
 import pytest
 from generate_data import COLUMNS
+from notebook_tools import LONG
 from warehouse import DESIGNS, create_logs, tool
 
-LONG = bool(os.environ.get("LONG"))
 USERS = 1_200
 RIGHT = "right"  # the answer is that of the plain file
 

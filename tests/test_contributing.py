@@ -4,11 +4,11 @@ And what is left out is named by the tests that fail.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
+from notebook_tools import copy_of_the_series
 
 import run
 
@@ -240,8 +240,7 @@ def python(series, *arguments):
 def copy(tmp_path_factory):
     """A copy of the repository with two more folders, made by the commands of CONTRIBUTING.md; 08 is executed."""
     series = tmp_path_factory.mktemp("copy") / "series"
-    ignored = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", "*.parquet", ".*_cache")
-    shutil.copytree(run.ROOT, series, ignore=ignored)
+    copy_of_the_series(series)
     add_folder(series, "08", "small")
     add_folder(series, "10", "more", after="08")
     done = python(series, "run.py", "--sync")

@@ -5,16 +5,16 @@ test-long` (LONG=1) takes 500 seeds, which is half an hour.
 """
 
 import math
-import os
 import warnings
 
 import duckdb
 import numpy as np
 import pytest
 from generate_data import World, generate
+from notebook_tools import LONG
 from warehouse import DESIGNS, create_logs, tool
 
-SEEDS = 500 if os.environ.get("LONG") else 2
+SEEDS = 500 if LONG else 2
 SIZES = (40, 600, 6_000)
 OUTCOMES = ["task_completed", "minutes"]
 TREATMENTS = ["opt_in_agent_mode", "routed_to_premium", "treated", "routing_on", "prompt_variant"]

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import notebook_tools
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,7 +32,6 @@ import run
 HEADLINE = "headline = dict(decision='d', method='m', naive=.2, estimate=.1, lo=.05, hi=.15, truth=.1, unit='pp')\n"
 FOUND = f"{HEADLINE}computed = dict(a=0.44, b=0.07)"
 LEDGER = "id,published,verdict,note\na,0.5,reproduced,\nb,7%,reproduced,\n"
-REAL = run.ROOT  # the fixture `series` puts another in its place
 RED_DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
@@ -629,15 +629,11 @@ def test_interrupt_is_one_line_and_leaves_nothing_half_done(series):
     assert not list(series.rglob("*.partial"))
 
 
-LONG = bool(os.environ.get("LONG"))
-
-
 @pytest.fixture
 def for_kills(series):
     """A series of one notebook, or with LONG=1 a copy of the whole, in which everything is made; seconds of a run."""
-    if LONG:
-        others = shutil.ignore_patterns(".git", ".venv*", ".results", "__pycache__", ".*_cache", "*.parquet")
-        shutil.copytree(REAL, series, ignore=others, dirs_exist_ok=True)
+    if notebook_tools.LONG:
+        notebook_tools.copy_of_the_series(series)
     else:
         write(series, "08_small/small_demo.ipynb", DRAW.format(height=1.0, label=35, dpi=160), FOUND)
         (series / "08_small" / "figures" / "line.png").write_bytes(RED_DOT)
@@ -654,7 +650,7 @@ def test_a_kill_at_any_moment_loses_nothing(for_kills):
     made = [*series.glob("*_*/figures/*"), series / "data" / "synthetic_llm_logs.csv"]
     before = typed | {path: path.read_bytes() for path in made}
     rng = random.Random(22)
-    for kill in range(20 if LONG else 2):
+    for kill in range(20 if notebook_tools.LONG else 2):
         if kill % 2 == 0:
             for path in (series / ".results").glob("*.*"):
                 path.unlink()
