@@ -69,6 +69,7 @@ total = sb.effects(np.ones(48), (0.06, -0.03))[-1]  # an hour that follows an on
 print("  ".join(f"{block} h: {value:.3f}" for block, value in dashboard.items()), f" total {total:.3f}")
 assert round(dashboard[1], 3) == 0.090 and round(dashboard[3], 3) == 0.050 and round(dashboard[12], 3) == 0.035
 assert round(total, 3) == 0.030
+assert np.allclose([*dashboard.values(), total], [0.090, 0.050, 0.035, 0.030], rtol=0, atol=1e-12)
 
 # %% [markdown]
 # In the tutorial the dashboard *understates* what a rollout buys; here it **flatters**, threefold where the schedule
