@@ -140,8 +140,8 @@ def figures(cells):
 
 
 def comment(source):
-    """The comment with which a cell begins, or that stands at the end of its first line."""
-    return re.match(r"(?:#.*\n?)*", source)[0].rstrip() or re.match(r".*?(#.*)?\n", source)[1] or ""
+    """The comment with which a cell begins."""
+    return re.match(r"(?:#.*\n?)*", source)[0].rstrip()
 
 
 def scaffold(source):
@@ -163,8 +163,7 @@ def scaffold(source):
                 left = " = ".join(ast.get_source_segment(source, goal) for goal in node.targets)
                 right = ", ".join([BLANK] * len(node.value.elts)) if isinstance(node.value, ast.Tuple) else BLANK
                 lines[node.lineno - 1 : node.end_lineno] = [f"{left} = {right}"]
-    said = comment(source)
-    return "\n".join(lines).removeprefix(said).replace(f"  {said}\n", "\n", 1).lstrip()
+    return "\n".join(lines).removeprefix(comment(source)).lstrip()
 
 
 def ready(cells):

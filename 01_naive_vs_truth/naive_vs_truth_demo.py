@@ -397,14 +397,14 @@ show(figure, "causal_graph",
 
 
 # %% tags=["live-code"]
-def within_tiers(d, outcome="task_completed"):  # `difference` in each tier, `interval` of their mean by shares
+# The `difference` in each tier, and the `interval` of their mean by the tiers' shares.
+def within_tiers(d, outcome="task_completed"):
     on, tier, share = d["opt_in_agent_mode"] == 1, d["tier"], np.bincount(d["tier"].astype(np.intp)) / len(d["tier"])
     gap, low, _ = np.transpose([difference(d[outcome][tier == k], on[tier == k]) for k in range(3)])
     return interval(share @ gap, np.sqrt(share**2 @ ((gap - low) / 1.96) ** 2))
 
 
-adjusted = within_tiers(logs)
-print(np.round(adjusted, 4))
+print(np.round(adjusted := within_tiers(logs), 4))
 
 # %% [markdown]
 # This is the estimate of the first page, 8.5 points. It leans on one sentence: *within a tier, those who opted in would

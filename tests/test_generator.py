@@ -434,6 +434,26 @@ def test_load_logs_says_when_it_is_another_dataset(tmp_path, capsys):
     assert "Not the published dataset (500 users)" in out and out.count("\n") == 1
 
 
+@pytest.mark.parametrize("change, message", [
+    (lambda text: text.replace(",medium,", ",mid,", 1), "column engagement_tier, row"),
+    (lambda text: text.replace(",light,", ",,", 1), "column engagement_tier, row"),
+    (lambda text: text.replace(",light,", ",light,x", 1), "column signup_week, row"),
+    (lambda text: text.replace(",light,", ",light,inf", 1), "column signup_week, row"),
+    (lambda text: text[:-1].rpartition(",")[0], "middle of a row"),  # a field is missing
+    (lambda text: text[:-2], "middle of a row"),  # the last field is empty
+    (lambda text: text[:-1].rpartition("\n")[0] + "\n" + "1,2", "middle of a row"),
+    (lambda text: "a,b\n1,2\n", "columns missing: user_id, workspace_id"),
+    (lambda text: text.replace("wave,", "", 1).replace("cost_usd,", "", 1), "columns missing: wave, cost_usd"),
+])  # fmt: skip
+def test_load_logs_names_the_place(tmp_path, change, message):
+    """Of what only a dataset of this series can have; files of all kinds are in test_bad_input.py."""
+    text = generate(7, 100).to_csv(index=False, lineterminator="\n")
+    (tmp_path / "logs.csv").write_text(change(text), encoding="utf-8", newline="")
+    with pytest.raises(ValueError, match=message) as error:
+        load_logs(tmp_path / "logs.csv")
+    assert "\n" not in str(error.value) and "generate_data.py" in str(error.value)
+
+
 def test_gzip_holds_the_same_rows_and_always_the_same_bytes(tmp_path):
     """`--out l.csv.gz` wrote plain text under that name."""
     for name in ("l.csv.gz", "again.CSV.GZ"):

@@ -665,6 +665,18 @@ def test_a_kill_at_any_moment_loses_nothing(for_kills):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_after_a_kill_the_kernel_ends_and_the_next_run_ends_well(series):
+    notebook = write(series, "08_small/small_demo.ipynb", SLOW, FOUND)
+    process, kernel = started(series)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not alive(kernel), 30)
+    edit(notebook, "time.sleep(100)", "time.sleep(0)")
+    done = command(series)
+    assert done.returncode == 0 and "executed in" in done.stdout, done.stderr
+
+
 def test_what_a_killed_run_was_writing_is_swept_up(series):
     write(series, "08_small/small_demo.ipynb", FOUND)
     places = (series, series / "data", series / "08_small", series / "08_small" / "figures", series / ".results")
