@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbval.kernel
 import notebook_tools
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -135,6 +136,19 @@ def pytest_collection_modifyitems(config, items):
 
 
 # ---- each notebook is executed once
+
+
+def _start_new_kernel(*arguments, start=nbval.kernel.start_new_kernel, **named):
+    """nbval's, with a second and a third try, as run.py has, where a kernel dies before it has answered."""
+    for left in reversed(range(run.KERNELS_TRIED)):
+        try:
+            return start(*arguments, **named)
+        except RuntimeError:
+            if not left:
+                raise
+
+
+nbval.kernel.start_new_kernel = _start_new_kernel
 
 
 @pytest.hookimpl(tryfirst=True)

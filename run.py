@@ -488,24 +488,42 @@ def _joined(outputs):
     return joined
 
 
+KERNELS_TRIED = 3  # each is told ports that were free a moment before, and dies where another program was faster
+
+
+async def _start_kernel(book, folder, environment):
+    """A kernel that has answered, and a client that runs the book's cells in it."""
+    from nbclient import NotebookClient
+
+    for left in reversed(range(KERNELS_TRIED)):
+        kernel = _kernel()
+        client = NotebookClient(
+            book,
+            km=kernel,
+            timeout=600,
+            record_timing=False,
+            extra_arguments=["--log-level=ERROR"],  # its warnings about transport are not for readers
+        )
+        try:
+            await client.async_start_new_kernel(cwd=str(folder), env=environment)
+            await client.async_start_new_kernel_client()
+            return kernel, client
+        except BaseException as error:
+            if kernel.has_kernel:
+                await kernel.shutdown_kernel(now=True)
+            if not left or not isinstance(error, RuntimeError) or asyncio.current_task().cancelling():
+                raise
+
+
 async def _run_cells(notebook, book, environment, harvested):
     """Run the cells in a kernel of their own, keep its variables, and end it, whatever happens."""
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    kernel = _kernel()
-    client = NotebookClient(
-        book,
-        km=kernel,
-        timeout=600,
-        record_timing=False,
-        extra_arguments=["--log-level=ERROR"],  # its warnings about transport are not for readers
-    )
+    kernel, client = None, None
     try:
         # Not client.async_execute: it takes Ctrl-C for itself, and then only its own kernel ends.
-        await client.async_start_new_kernel(cwd=str(notebook.parent), env=environment)
-        await client.async_start_new_kernel_client()
+        kernel, client = await _start_kernel(book, notebook.parent, environment)
         for index, cell in enumerate(book.cells):
             await client.async_execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
         book.cells.append(nbformat.v4.new_code_cell(harvest(harvested)))
@@ -519,9 +537,9 @@ async def _run_cells(notebook, book, environment, harvested):
             raise asyncio.CancelledError from None  # Ctrl-C, which nbclient takes for a dead kernel
         raise Stop(f"{name_of(notebook)}: the kernel stopped ({_first_line(str(error))}). Run `make` again.") from None
     finally:
-        if kernel.has_kernel:
+        if kernel and kernel.has_kernel:
             await kernel.shutdown_kernel(now=True)
-        if client.kc is not None:
+        if client and client.kc is not None:
             client.kc.stop_channels()
 
 

@@ -16,6 +16,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -239,6 +240,57 @@ def test_a_dead_kernel_is_named(series):
     with pytest.raises(run.Stop, match=r"08_small/small_demo.ipynb: the kernel stopped \(.+\). Run `make` again"):
         run.run_notebooks()
     assert notebook.read_bytes() == before
+
+
+def with_a_taken_port(start):
+    """`start`, but the first kernel is told a port that this process holds, so that it dies before it answers."""
+    held, calls = socket.socket(), []
+    held.bind(("127.0.0.1", 0))
+
+    def start_kernel(manager, *arguments, **named):
+        calls.append(manager)
+        if len(calls) == 1:
+            manager.cache_ports, manager.shell_port = False, held.getsockname()[1]
+        return start(manager, *arguments, **named)
+
+    return start_kernel, held, calls
+
+
+def test_a_kernel_whose_port_was_taken_is_started_again(series, monkeypatch):
+    """Ports are free when a kernel is told them, not when it comes to take them: a whole suite failed for that."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    write(series, "08_small/small_demo.ipynb", "x = 1", FOUND)
+    start, held, calls = with_a_taken_port(AsyncKernelManager.start_kernel)
+    with held:
+        monkeypatch.setattr(AsyncKernelManager, "start_kernel", start)
+        assert run.run_notebooks()
+    assert len(calls) == 2
+
+
+def test_nbval_starts_such_a_kernel_again(monkeypatch, tmp_path):
+    from jupyter_client.manager import KernelManager
+    from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+
+    start, held, calls = with_a_taken_port(KernelManager.start_kernel)
+    with held:
+        monkeypatch.setattr(KernelManager, "start_kernel", start)
+        kernel = RunningKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(tmp_path))
+        try:
+            assert kernel.is_alive() and len(calls) == 2
+        finally:
+            kernel.stop()
+
+
+def test_a_kernel_that_never_answers_is_named(series, monkeypatch):
+    """Python itself does not start here: each kernel dies at once."""
+    write(series, "08_small/small_demo.ipynb", "x = 1", FOUND)
+    starts, free = [], run.reader_free() | {"PYTHONHOME": str(series)}
+    monkeypatch.setattr(run, "_kernel", lambda make=run._kernel: (starts.append(1), make())[1])
+    monkeypatch.setattr(run, "reader_free", lambda: free)
+    with pytest.raises(run.Stop, match=r"08_small/small_demo.ipynb: the kernel stopped \(.+\). Run `make` again"):
+        run.run_notebooks()
+    assert len(starts) == run.KERNELS_TRIED
 
 
 WARN = "import warnings\nwarnings.warn('beware')"
