@@ -402,8 +402,9 @@ def formula(text):
             depth = mathtext.math_to_image(f"${simple}$", picture, dpi=72, format="svg")
     except ValueError:
         return f"<code>{html.escape(text)}</code>"
-    data = base64.b64encode(picture.getvalue().encode()).decode()
-    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', picture.getvalue()).groups()
+    drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", picture.getvalue(), flags=re.S)  # the time of day
+    data = base64.b64encode(drawn.encode()).decode()
+    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', drawn).groups()
     size = f"width:{float(width) / 9:.2f}em;height:{float(height) / 9:.2f}em;vertical-align:{-depth / 9:.2f}em"
     return f'<img alt="{html.escape(text)}" style="{size}" src="data:image/svg+xml;base64,{data}">'
 

@@ -515,15 +515,16 @@ class Logs:
         return number(expression, kind if kind.startswith((*NUMBERS, "BOOLEAN")) else None)
 
     def refuse_commas(self, role, column, expression):
-        """Raise ValueError where most of a CSV's values are numbers with a comma: 0,85 instead of 0.85."""
+        """Raise ValueError where most of a CSV's values are numbers with commas: 0,85 for 0.85, or 1,234 for 1234."""
         if not self._text:
             return
-        first = self.ask(f"SELECT COUNT(v) AS n, COUNT(CASE WHEN regexp_matches(v, '^-?[0-9]+,[0-9]+$') THEN v END) "
-                         f"AS commas, MIN(v) AS one FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs "
-                         "LIMIT 1000) AS t")  # fmt: skip
+        with_commas = "CASE WHEN regexp_matches(v, '^-?[0-9]+(,[0-9]+)+([.][0-9]*)?$') THEN v END"
+        first = self.ask(f"SELECT COUNT(v) AS n, COUNT({with_commas}) AS commas, MIN({with_commas}) AS one "
+                         f"FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
         if 2 * first["commas"][0] > first["n"][0]:
-            raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}); points "
-                             f"are needed: REPLACE({column}, ',', '.')")  # fmt: skip
+            raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}). Name the "
+                             f"column as REPLACE({column}, ',', '.') where a comma stands for the decimal point, as "
+                             f"REPLACE({column}, ',', '') where it sets off thousands.")  # fmt: skip
 
     def yes_no(self, role, column, yes=None, no=None):
         """SQL for a column of two values (see `yes_no`).

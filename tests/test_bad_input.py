@@ -48,6 +48,11 @@ def as_words(frame, outcome, words):
     return text(frame.assign(**{outcome: frame[outcome].gt(0).map(dict(zip((True, False), words, strict=True)))}))
 
 
+def thousands(frame, outcome, form):
+    """The frame with an outcome a thousand times as large, and one, written in a form."""
+    return frame.assign(**{outcome: (1000 * frame[outcome] + 1000).round(2).map(form.format)})
+
+
 WORKBOOK = b"PK\x03\x04" + bytes(range(256))
 NO_NUMBER = "outcome is not a finite number|values? of 'task_completed' are no numbers"
 TWICE = "two columns are called '?(task_completed|minutes)"
@@ -89,6 +94,8 @@ FILES = {
                        "separated by semicolons.+0.85, not 0,85", r"have commas \(.+REPLACE\(|" + NO_NUMBER),
     "decimal commas in quotes": ("l.csv", lambda f, y: text(f.assign(**{y: f[y] + 0.5}), decimal=","),
                                  "column query_confidence, row 1: '0,", r"have commas \(.+REPLACE\(|" + NO_NUMBER),
+    "thousands with commas": ("l.csv", lambda f, y: text(thousands(f, y, "{:,.0f}")), "row 1: '[0-9]+,",
+                              r"have commas \(.+REPLACE\(|" + NO_NUMBER),
     "nothing": ("l.csv", lambda f, y: "", "an empty file", "an empty file"),
     "an empty line": ("l.csv", lambda f, y: "\n", "an empty file", "an empty file"),
     "only the names": ("l.csv", lambda f, y: text(f[:0]), "a header and no rows", "the log has no rows"),
@@ -186,6 +193,23 @@ def test_a_tool_reads_it_right_or_says_why_not(tmp_path, frame, what, number):
         return (result.estimate, result.lo, result.hi, result.n) == (plain.estimate, plain.lo, plain.hi, plain.n)
 
     check(FILES[what][3], *outcome_of(analyse, number, path), same)
+
+
+@pytest.mark.parametrize("form, mark", [("{:.2f}", "."), ("{:,.0f}", ""), ("{:,.2f}", "")])
+def test_numbers_with_commas_are_right_when_the_advice_is_followed(tmp_path, frame, form, mark):
+    """1,234 was taken for a decimal comma only, and 1,234.50 for a word: the advice would have made it 1.234."""
+    columns, design, _ = DESIGNS["05"]
+    outcome = columns["outcome"]
+    theirs = thousands(frame, outcome, form)
+    plain = theirs.assign(**{outcome: theirs[outcome].str.replace(",", "").astype(float)})
+    log = tmp_path / "l.csv"
+    log.write_text(text(theirs.assign(**{outcome: theirs[outcome].str.replace(".", ",")} if mark == "." else {})))
+    with pytest.raises(ValueError, match=r"have commas \(\d+,") as error:
+        tool("05").analyse(log, columns, **design)
+    advice = next(found for found in re.findall(r"REPLACE\(.+?'\)", str(error.value)) if f", '{mark}')" in found)
+    result = tool("05").analyse(log, columns | {"outcome": advice}, **design)
+    right = tool("05").analyse(plain, columns, **design)
+    assert (result.estimate, result.lo, result.hi, result.n) == (right.estimate, right.lo, right.hi, right.n)
 
 
 # ---- what cannot be written is refused before anything is drawn
