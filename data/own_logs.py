@@ -520,7 +520,7 @@ class Logs:
             return
         with_commas = "CASE WHEN regexp_matches(v, '^-?[0-9]+(,[0-9]+)+([.][0-9]*)?$') THEN v END"
         first = self.ask(f"SELECT COUNT(v) AS n, COUNT({with_commas}) AS commas, MIN({with_commas}) AS one "
-                         f"FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+                         f"FROM (SELECT TRIM(CAST({expression} AS STRING)) AS v FROM logs LIMIT 1000)")  # fmt: skip
         if 2 * first["commas"][0] > first["n"][0]:
             raise ValueError(f"columns[{role!r}]: the numbers of {column!r} have commas ({first['one'][0]}). Name the "
                              f"column as REPLACE({column}, ',', '.') where a comma stands for the decimal point, as "
@@ -565,7 +565,7 @@ class Logs:
             raise ValueError(f"columns[{role!r}]: {column!r} is a {kind}, and {wanted} is needed")
         first = self.ask("SELECT COUNT(*) AS n, COUNT(TRY_CAST(v AS DOUBLE)) AS numbers, "
                          "COUNT(TRY_CAST(v AS TIMESTAMP)) AS times "
-                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000) AS t")  # fmt: skip
+                         f"FROM (SELECT {text(expression)} AS v FROM logs LIMIT 1000)")  # fmt: skip
         if first["n"][0] == 0:  # of what kind its times would be nobody can say
             refuse(problem_table([say("the log has no rows", rows=0, what_to_do="Look at the path and the WHERE.")]))
         if first["numbers"][0] > first["times"][0]:

@@ -369,3 +369,11 @@ def test_reveal_is_whole_and_licensed():
     assert {path.name for path in folder.iterdir()} == {"LICENSE", "notes.js", "reveal.css", "reveal.js"}
     assert "reveal.js contributors" in (folder / "LICENSE").read_text(encoding="utf-8")
     assert not any("</script" in path.read_text(encoding="utf-8") for path in folder.glob("*.js"))
+
+
+def test_a_formula_is_the_same_picture_in_every_build():
+    """matplotlib writes the time of day into an SVG."""
+    import base64
+
+    drawn = base64.b64decode(re.search(r"base64,([^\"]+)", workshop.formula(r"\hat\tau = 1"))[1]).decode()
+    assert "<path" in drawn and "date" not in drawn
