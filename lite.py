@@ -49,12 +49,17 @@ def contents():
     return sorted(path.relative_to(ROOT) for path in found)
 
 
+def call(*command, cwd):
+    """Call a program; end with a line below its own where it failed."""
+    if subprocess.run(command, cwd=cwd).returncode:
+        sys.exit(f"lite: {' '.join(command[2:5])} failed (its reason stands above); there is no site.")
+
+
 def wheels(folder):
     """Download the packages of EXTRA, in the versions that constraints.txt has for everybody; their files."""
     shutil.rmtree(folder, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "--only-binary", ":all:", "--dest", str(folder), "-c", "constraints.txt", *EXTRA],
-                   cwd=ROOT, check=True)  # fmt: skip
+    call(*pip, "--only-binary", ":all:", "--dest", str(folder), "-c", "constraints.txt", *EXTRA, cwd=ROOT)
     return sorted(folder.glob("*-none-any.whl"))
 
 
@@ -79,10 +84,24 @@ def with_wheels(lock, files, base="", place=""):
     return lock | {"packages": packages}
 
 
+def packages_of(pyodide, base):
+    """Pyodide's list of packages, a dict: of a folder, or, for None, of its own server's address `base`."""
+    try:
+        if pyodide:
+            return json.loads((pyodide / "pyodide-lock.json").read_text(encoding="utf-8"))
+        with urllib.request.urlopen(base + "pyodide-lock.json", timeout=60) as answer:
+            return json.load(answer)
+    except (OSError, ValueError) as error:
+        sys.exit(f"lite: Pyodide's list of packages cannot be had from {pyodide or base} ({error}); nothing was built. "
+                 "Is the network up? With --pyodide FOLDER a distribution is taken from there.")  # fmt: skip
+
+
 def build(site, pyodide=None):
     """Write the site. pyodide: a folder with a distribution of Pyodide, or None for its own server."""
     from jupyterlite_pyodide_kernel.constants import PYODIDE_VERSION
 
+    base = "" if pyodide else CDN.format(PYODIDE_VERSION)
+    lock = packages_of(pyodide, base)
     work = ROOT / ".lite"
     if site.exists():
         shutil.rmtree(site)
@@ -95,26 +114,17 @@ def build(site, pyodide=None):
                "--contents", str(work / "contents"), "--apps", "lab", "--apps", "notebooks"]  # fmt: skip
     for file in files:
         command += ["--piplite-wheels", str(file)]
-    subprocess.run(command, cwd=work, check=True)
+    call(*command, cwd=work)
 
     settings = {"disablePyPIFallback": True}
     if pyodide:
         shutil.copytree(pyodide, site / "static" / "pyodide", dirs_exist_ok=True)
         lock_file = site / "static" / "pyodide" / "pyodide-lock.json"
-        lock = json.loads(lock_file.read_text(encoding="utf-8"))
-        base = ""
         module = "pyodide.mjs" if lock["info"]["python"] >= "3.14" else "pyodide.js"
         settings["pyodideUrl"] = f"./static/pyodide/{module}"
     else:
-        base = CDN.format(PYODIDE_VERSION)
         lock_file = site / "static" / "pyodide-lock" / "pyodide-lock.json"
         lock_file.parent.mkdir(parents=True)
-        try:
-            with urllib.request.urlopen(base + "pyodide-lock.json", timeout=60) as answer:
-                lock = json.load(answer)
-        except OSError as error:
-            sys.exit(f"lite: Pyodide's list of packages cannot be had from {base} ({error}). Is the network up? "
-                     "With --pyodide FOLDER it is taken from there.")  # fmt: skip
     for file in files:
         shutil.copy(file, lock_file.parent)
     lock = with_wheels(lock, files, base, "" if pyodide else "../../static/pyodide-lock/")

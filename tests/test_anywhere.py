@@ -227,6 +227,19 @@ def test_the_workflow_publishes_what_make_lite_builds():
     assert lite.KERNEL.startswith("@jupyterlite/") and on_site() == run.ROOT / ".lite" / "site"
 
 
+def test_lite_says_in_a_line_why_there_is_no_site(tmp_path, capfd):
+    """It had built half a site, which `make test-lite` then opened, before it asked for what it could not get."""
+    for pyodide, base in ((None, "http://127.0.0.1:9/"), (tmp_path, "")):
+        with pytest.raises(SystemExit, match=r"^lite: .+ cannot be had from .+; nothing was built\..+--pyodide FOLDER"):
+            lite.packages_of(pyodide, base)
+    (tmp_path / "pyodide-lock.json").write_text("cut")
+    with pytest.raises(SystemExit, match="cannot be had from"):
+        lite.packages_of(tmp_path, "")
+    with pytest.raises(SystemExit, match=r"^lite: -c .+ failed \(its reason stands above\); there is no site\.$"):
+        lite.call(sys.executable, "-q", "-c", "import sys; sys.exit('no room')", cwd=tmp_path)
+    assert "no room" in capfd.readouterr().err
+
+
 def on_site():
     """Where on_lite.py looks for the site (it cannot be imported here: a package of its environment is missing)."""
     text = (run.ROOT / "tests" / "on_lite.py").read_text(encoding="utf-8")
