@@ -557,6 +557,16 @@ def _section_slides(number, notebook, wanted):
             yield heading, body, f"What to see: {html.escape(alt)}"
 
 
+def _result(notebook, wanted):
+    """HTML of what the last cell of these sections shows: to talk about where nothing is asked or drawn."""
+    cells = cells_of(notebook)
+    pairs = zip(cells, places(cells), strict=True)
+    last = [cell["outputs"] for cell, place in pairs if inside(place, wanted) and cell.get("outputs")][-1:]
+    texts = ["".join(output.get("text") or output.get("data", {}).get("text/plain", ""))
+             for outputs in last for output in outputs]  # fmt: skip
+    return f"<pre>{html.escape(chr(10).join(text.rstrip() for text in texts))}</pre>" if any(texts) else ""
+
+
 def slides(title, about, rows, guides):
     """The slides of an agenda, as one HTML file."""
     out = []
@@ -600,7 +610,8 @@ def slides(title, about, rows, guides):
             if not found:
                 titles = section_titles(cells_of(notebook))
                 names = " · ".join(titles.get(section, section) for section in named(rest)[0])
-                found.append((f"{number} {rest.strip()}", f'<div class="middle home">{html.escape(names)}</div>', ""))
+                text = f'<p class="home">{html.escape(names)}</p>{_result(notebook, named(rest))}'
+                found.append((f"{number} {rest.strip()}", f'<div class="middle">{text}</div>', ""))
         if link and last.get(link[0]) == k:
             home = re.search(r"\*\*To take home:\*\* (.+?)\n\n", guides.get(link[0], ""), flags=re.S)
             if home:

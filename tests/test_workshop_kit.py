@@ -290,6 +290,10 @@ def test_slides_follow_the_agenda(kit, agenda):
             where, wanted = workshop.places(cells), workshop.named(workshop.target(what)[2])
             shown += sum(workshop.inside(where[k], wanted) for k, *_ in workshop.figures(cells).values())
     assert sum('<img class="figure" alt="' in slide for slide in deck) == shown > 0
+    for slide in deck:
+        heading, _, body = slide.partition("</h2>")
+        words = re.sub(r"<[^>]+>", " ", body.partition("<aside")[0]).split()
+        assert heading.endswith("&nbsp;") or "<img" in body or len(words) > 8, "nothing but a heading"
 
 
 @pytest.mark.parametrize("agenda", AGENDAS)
