@@ -12,6 +12,7 @@ that is how a word in a column of numbers is counted instead of crashing.
 import csv
 import difflib
 import gzip
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -163,6 +164,7 @@ def text_literal(text):
 
 def bracketed(column):
     """A column's name as it is, an SQL expression in brackets, so that `a OR b` stays together in a larger one."""
+    column = column if column is None else _one_line(str(column))  # `fill` looks for a line that ends the block
     simple = r'[\w.]+|"[^"]*"|`[^`]*`|\([^()]*\)'  # (a bracket around something without brackets needs no other)
     return column if column is None or re.fullmatch(simple, str(column).strip()) else f"({column})"
 
@@ -239,17 +241,22 @@ def text(expression):
 def moment(expression, kind=None):
     """SQL for a TIMESTAMP: NULL where the value is missing, or is no date and no time stamp between 1700 and 2200.
 
-    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock.
-    kind: as for `number`. `given` tells a missing value from one that is no time.
+    A column of time stamps with a zone becomes UTC; of an offset written in a text DuckDB keeps the local clock. A text
+    with "PM" or the name of a zone in it is no time stamp here: DuckDB would read the rest of it. `given` tells a
+    missing value from one that is no time. kind: as for `number`.
     """
-    expression = bracketed(expression)
+    expression, more = bracketed(expression), ""
     if kind == "TIMESTAMP WITH TIME ZONE":
         value = f"(({expression}) AT TIME ZONE 'UTC')"
     elif kind is not None and kind.startswith(MOMENTS):
         value = f"CAST({expression} AS TIMESTAMP)"
     else:
         value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
-    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", f"THEN {value}"]
+        rest = f"UPPER(SUBSTR(TRIM(CAST({expression} AS STRING)), 12))"
+        for zone in ("UTC", "GMT", "Z"):
+            rest = f"REPLACE({rest}, '{zone}', '')"
+        more = f" AND {rest} = LOWER({rest})"  # no letters
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200{more}", f"THEN {value}"]
     return "\n            ".join(lines) + "\n        END"
 
 
@@ -329,7 +336,8 @@ def _check_header(file, columns):
     if not head.strip():
         raise ValueError(f"{file}: an empty file")
     made_up = [name for name in columns if re.search(r".+_\d+$", name) and name not in head]
-    twice = [name.rpartition("_")[0] for name in made_up if name.rpartition("_")[0] in columns]
+    known = {name.lower() for name in columns}
+    twice = [name.rpartition("_")[0] for name in made_up if name.rpartition("_")[0].lower() in known]
     if twice:
         raise ValueError(f"{file}: two columns are called {', '.join(map(repr, dict.fromkeys(twice)))}; the first line "
                          "must give each column a name of its own")  # fmt: skip
@@ -343,17 +351,26 @@ def _check_header(file, columns):
                                  f"{len(row)}")  # fmt: skip
 
 
+def _refuse_twins(names):
+    """Raise ValueError where two columns have one name; SQL sees no difference between minutes and Minutes."""
+    lower = [name.lower() for name in names]
+    if twice := sorted({name for name in names if lower.count(name.lower()) > 1}):
+        capitals = "" if len({name.lower() for name in twice}) == len(twice) else " (capitals make no difference)"
+        raise ValueError(f"logs: two columns are called {', '.join(map(repr, twice))}{capitals}; rename one")
+
+
 def _frame(frame):
-    """A DataFrame as DuckDB can read it: column names are texts, mixed columns are texts."""
+    """A DataFrame as DuckDB can read it: names are texts, and so are mixed columns and intervals."""
     names = [str(name) for name in frame.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"logs: two columns are called {', '.join(map(repr, twice))}; rename one")
+    _refuse_twins(names)
     frame = frame.set_axis(names, axis=1).reset_index(drop=True)
     for name in names:
         if isinstance(frame[name].dtype, pd.PeriodDtype):
             frame[name] = frame[name].dt.to_timestamp()  # when it begins
-        if frame[name].dtype == object:
+        kind = getattr(frame[name].dtype, "categories", frame[name]).dtype
+        if isinstance(kind, pd.SparseDtype):
+            frame[name] = frame[name].sparse.to_dense()
+        elif frame[name].dtype == object or isinstance(kind, pd.IntervalDtype) or kind.kind == "c":
             frame[name] = frame[name].map(str, na_action="ignore").astype("string")
     return frame
 
@@ -373,8 +390,10 @@ class Logs:
         self._relation = None
         self._connection = None
         self._text = False  # whether every column is text, as in a CSV,
-        self._typed = {}  # but for these, which an expression calculates with: {name: SQL of the number}
+        # Of a CSV's columns that an expression names: {name: SQL of its number, None for texts}, those with gaps.
+        self._numbers, self._gaps = {}, set()
         if isinstance(logs, duckdb.DuckDBPyRelation):
+            _refuse_twins(logs.columns)  # a query on it would call the second one minutes_1
             self._relation = logs
         else:
             self._connection = duckdb.connect()
@@ -411,7 +430,7 @@ class Logs:
         else:
             try:
                 connection.register("logs", logs)
-            except duckdb.Error:
+            except (duckdb.Error, TypeError):
                 wanted = "a path, a DataFrame or a DuckDB relation"
                 raise ValueError(f"logs: {wanted}, not {type(logs).__name__}") from None
 
@@ -447,11 +466,14 @@ class Logs:
         match = [name for name in self.columns if name == column]
         match = match or [name for name in self.columns if name.lower() == column.lower()]
         if match:
-            return '"' + match[0].replace('"', '""') + '"'
-        words = self._type_columns_of(column) if self._text else {}
+            return _quoted(match[0])
+        column = _one_line(column)
         try:
+            if self._text:
+                return f"({self._read(role, column)})"
             self._describe(column)
         except duckdb.Error as error:
+            words = self._words_in(column) if self._text else {}
             if words:
                 name, count = next(iter(words.items()))
                 raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
@@ -464,41 +486,77 @@ class Logs:
                              f"({_first_line(error)})") from None  # fmt: skip
         return f"({column})"
 
-    def _type_columns_of(self, expression):
-        """Make numbers of the text columns that an expression names, where all their values are and it wants numbers.
+    # An expression over a CSV: which of the columns that it names are meant as numbers?
 
-        Returns {column: how many of its values are no numbers} of the others.
+    def _read(self, role, expression):
+        """The expression, in which columns that are meant as numbers are numbers.
+
+        `x + 1` can be calculated in one way only, with x as a number; `ver || team` would make 1.1 of version 1.10. All
+        ways are tried, and where they say different things an expression with something of a text in it is read as
+        texts, another one as numbers. Raises ValueError where neither is sure, as in `a > b OR plan = '3'`.
         """
-        words, texts = {}, {}
-        for name in [name for name in self.columns if name not in self._typed]:
-            if not re.search(rf'(?<![\w"]){re.escape(name)}(?![\w"])|"{re.escape(name)}"', expression, re.I):
-                continue
-            value = number('"' + name.replace('"', '""') + '"')
-            count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({value}) > 1e300")["n"][0]
-            if count:
-                words[name] = count
-            elif not self._typed_fit({name: value}, expression):
-                texts[name] = value  # it is used as a text, or with another such column, as in a * b
-        self._typed_fit(texts, expression)
-        return words
+        there = self._columns_in(expression)
+        numbers = [name for name, sql in there.items() if sql]
+        texts = {name: _without_gaps(name, expression) for name in there if name in self._gaps}
+        sizes = range(len(numbers) + 1) if len(numbers) <= 5 else (0, 1, len(numbers))
+        readings, error = {}, None
+        for chosen in itertools.chain.from_iterable(itertools.combinations(numbers, size) for size in sizes):
+            sql = _with_columns(expression, texts | {name: _twin(name) for name in chosen})
+            try:
+                self._describe(sql)
+                readings[chosen] = sql
+            except duckdb.Error as reason:
+                error = error or reason
+        if not readings:
+            raise error
+        if len(readings) > 1:
+            readings = {chosen: sql for chosen, sql in readings.items() if self._runs(sql)} or readings
+        least, most = (pick(readings, key=len) for pick in (min, max))
+        rows = max(self._differ(readings[least], sql) for sql in readings.values()) if len(readings) > 1 else 0
+        if rows and _is_textual(expression) and _compares(expression):
+            name = most[-1]
+            raise ValueError(f"columns[{role!r}]: {expression!r} says something else in {rows:,} rows if {name!r} is a "
+                             f"number than if it is a text. Write CAST({name} AS DOUBLE) where a number is compared, "
+                             "or give the log as a DataFrame.")  # fmt: skip
+        return readings[most if rows and not _is_textual(expression) else least]
 
-    def _typed_fit(self, typed, expression):
-        """Make numbers of these columns if the expression can be calculated then; whether it can."""
-        before = dict(self._typed)
-        self._typed |= typed
-        self._view()
+    def _columns_in(self, expression):
+        """{column that the expression names: SQL of its number, or None where a value is none}; they join the view."""
+        there = [name for name in self.columns if _with_columns(expression, {name: "?"}) != expression]
+        for name in there:
+            if name not in self._numbers:
+                column = _quoted(name)
+                value = number(column)
+                whole = f"regexp_matches({column}, '^(0|-?[1-9][0-9]{{0,17}})$')"
+                counts = self.ask("SELECT COUNT(CASE WHEN ABS(v) > 1e300 THEN 1 END) AS words, COUNT(t) - COUNT(v) AS "
+                                  "gaps, COUNT(CASE WHEN NOT whole THEN v END) AS broken FROM (SELECT "
+                                  f"{value} AS v, {column} AS t, {whole} AS whole FROM logs)").iloc[0]  # fmt: skip
+                if not counts["words"] and not counts["broken"]:  # 3, not 3.0, where such a number is made a text
+                    value = _cases(column, other=f"CAST({column} AS BIGINT)")
+                self._numbers[name] = None if counts["words"] else value
+                self._gaps |= {name} if counts["gaps"] else set()
+        twins = "".join(f", {sql} AS {_twin(name)}" for name, sql in self._numbers.items() if sql)
+        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT *{twins} FROM as_text")
+        return {name: self._numbers[name] for name in there}
+
+    def _words_in(self, expression):
+        """{column that the expression names: how many of its values are no numbers}."""
+        names = [name for name, sql in self._columns_in(expression).items() if sql is None]
+        return {name: self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({number(_quoted(name))}) > 1e300")["n"][0]
+                for name in names}  # fmt: skip
+
+    def _runs(self, sql):
         try:
-            self._describe(expression)
-        except duckdb.Error:
-            self._typed = before
-            self._view()
+            self._run(f"SELECT COUNT(CAST(({sql}) AS STRING)) FROM logs").fetchall()
+            return True
+        except duckdb.Error:  # a text that is cast to something that it is not
             return False
-        return True
 
-    def _view(self):
-        typed = ", ".join(f'{value} AS "{name}"' for name, value in self._typed.items())
-        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT * {f'REPLACE ({typed})' if typed else ''} "
-                                 "FROM as_text")  # fmt: skip
+    def _differ(self, one, other):
+        """In how many rows two expressions differ."""
+        values = ", ".join(f"CAST(({sql}) AS STRING) AS {name}" for name, sql in (("one", one), ("other", other)))
+        return int(self.ask(f"SELECT COUNT(*) AS n FROM (SELECT {values} FROM logs) "
+                            "WHERE one IS DISTINCT FROM other")["n"][0])  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
@@ -577,6 +635,65 @@ class Logs:
         return text(self.expression(role, column))
 
 
+# ---- a reader's expression
+
+
+def _one_line(expression):
+    """An expression on one line, unless it holds a comment."""
+    return expression if "--" in expression else re.sub(r"\s*\n\s*", " ", expression)
+
+
+def _quoted(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _twin(name):
+    """The name, in the view `logs`, of a CSV's column as a number."""
+    return _quoted(f"{name} as a number")
+
+
+def _without_gaps(name, expression):
+    """SQL for a column of texts, NULL where it says NA or the like, but for what the expression itself speaks of."""
+    spoken = {text.replace("''", "'").lower() for text in re.findall(r"'((?:[^']|'')*)'", expression)}
+    words = ", ".join(text_literal(word) for word in MISSING if word not in spoken)
+    return f"(CASE WHEN LOWER({_quoted(name)}) IN ({words}) THEN NULL ELSE {_quoted(name)} END)"
+
+
+def _with_columns(expression, names):
+    """An expression with other names of columns: {name: SQL to stand for it}; texts and functions are left."""
+    others = {name.lower(): other for name, other in names.items()}
+    token = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)"|([^\W\d]\w*)(?!\w|\.|\s*\()""")
+
+    def other(match):
+        name = match[1].replace('""', '"') if match[1] is not None else match[2]
+        return others.get(name.lower(), match[0]) if name is not None else match[0]
+
+    return token.sub(other, expression)
+
+
+TEXTUAL = (r"\|\||\b(concat\w*|substr\w*|left|right|[lr]pad|i?like|regexp_\w+|starts_with|contains|varchar|string|text|"
+           r"upper|lower|trim|length|md5|sha\w+)\b")  # fmt: skip
+NUMERIC_CAST = (r"\b(try_)?cast\s*\([^()]*\bas\s+(double|float|real|decimal|numeric|hugeint|(big|small|tiny)?int\w*)\b"
+                r"(\([^()]*\))?\s*\)")  # fmt: skip
+
+
+def _is_textual(expression):
+    """Whether something in an expression is a text: a quoted one (but a result, as in THEN 'late'), or a function."""
+    plainly = re.sub(r"\b(then|else)\s+'(?:[^']|'')*'", "", expression, flags=re.I)
+    return bool(re.search(rf"'|{TEXTUAL}", plainly, flags=re.I))
+
+
+def _compares(expression):
+    """Whether it compares what may be a text or a number: `a > b`, `a = b` and `a > '9'`, not `a > 9` or `a = 'x'`."""
+    rest = re.sub(r"'(?:[^']|'')*'", "''", expression)
+    rest = re.sub(NUMERIC_CAST, "0", rest, flags=re.I)
+    literal, either = r"-?\d+(\.\d+)?", r"(<>|!=|[<>]=?|=)"
+    rest = re.sub(rf"\bbetween\s+{literal}\s+and\s+{literal}", "", rest, flags=re.I)
+    rest = re.sub(rf"{either}\s*{literal}\b|\b{literal}\s*{either}|(<>|!=|=)\s*''|''\s*(<>|!=|=)", "", rest)
+    functions = r"\b(between|greatest|least|min|max|order|nullif|median|mode|arg_\w+|quantile\w*|distinct)\b"
+    return bool(re.search(rf"[<>=]|{functions}", rest, flags=re.I))
+
+
 def short(value):
     """A number for a report: three digits that count, never an exponent: 0.0713, -8.3, 21,013."""
     if abs(value) >= 999.5 and math.isfinite(value):
@@ -618,4 +735,4 @@ def centre_of(logs, expression):
         return 0.0
     with np.errstate(over="ignore"):
         mean, spread = first.mean(), first.std()
-    return float(f"{mean:.6g}") if abs(mean) > 100 * spread and abs(mean) > 100 else 0.0
+    return float(f"{mean:.6g}") if abs(mean) > 100 * spread and (spread > 0 or abs(mean) > 100) else 0.0

@@ -155,6 +155,100 @@ def test_a_csv_can_be_calculated_with(tmp_path):
         values(path, "running", "code / 2")
 
 
+EXPRESSIONS = {  # over the CSV below: what an analyst would say that it means, row by row
+    "CAST(plan AS VARCHAR) = '3'": ["true", "false", "false"],
+    "concat('plan', plan)": ["plan3", "plan1", "plan2"],
+    "ver || '/' || team": ["1.1/red", "1.10/red", "1.1/blue"],
+    "code = '10'": ["false", "true", "false"],
+    "id || ''": ["123456789012345678", "123456789012345679", "12345678901234567890123"],
+    "LPAD(plan, 3, '0')": ["003", "001", "002"],
+    "a > b": ["true", "false", "false"],
+    "a = b": ["false", "false", "true"],
+    "CASE WHEN a > b THEN 'late' ELSE 'early' END": ["late", "early", "early"],
+    "GREATEST(a, b)": ["10.0", "10.0", "20.0"],
+    "plan\n+ 1": ["4", "2", "3"],
+    "logs.plan * 2": ["6", "2", "4"],
+    '"big team" || plan': ["x3", "y1", "z2"],
+    "ver || CAST(plan > 1 AS STRING)": ["1.1true", "1.10false", "1.1true"],
+    "ver || (CAST(a AS DOUBLE) > CAST(b AS DOUBLE))": ["1.1true", "1.10false", "1.1false"],
+    "tier = 'light'": ["true", None, "false"],
+    "tier IS NULL": ["false", "true", "false"],
+    "CASE WHEN tier = 'NA' THEN 'none' ELSE tier END": ["light", None, "heavy"],  # the label "none" means missing
+    "plan IN ('1', '2')": ["false", "true", "true"],
+}
+LOG = """plan,ver,team,a,b,code,id,tier,big team
+3,1.1,red,10,9,010,123456789012345678,light,x
+1,1.10,red,9,10,10,123456789012345679,NA,y
+2,1.1,blue,20.0,20,100,12345678901234567890123,heavy,z
+"""
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_over_a_csv_means_what_it_says(tmp_path, expression):
+    """Every column that can be a number was made one: plan '3.0' was not '3', and version 1.10 was 1.1."""
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    assert [None if pd.isna(v) else v for v in values(path, "unit", expression, "text")] == EXPRESSIONS[expression]
+
+
+def test_expressions_do_not_disturb_each_other(tmp_path):
+    """One view served all: a second expression with numbers took the texts away from the first."""
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    with own_logs.Logs(path) as logs:
+        cluster, stratum = logs.text("cluster", "LPAD(plan, 3, '0')"), logs.text("stratum", "plan >= 2")
+        found = logs.ask(f"SELECT {cluster} AS c, {stratum} AS s FROM logs")
+    assert found["c"].tolist() == ["003", "001", "002"] and found["s"].tolist() == ["true", "false", "true"]
+
+
+@pytest.mark.parametrize("expression", ["a > '9'", "a > b OR team = 'red'", "a = b AND ver <> '1.1'"])
+def test_an_expression_over_a_csv_that_may_mean_two_things_is_refused(tmp_path, expression):
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace("1.1,blue", "1.2,blue"))
+    with pytest.raises(ValueError, match=r"something else in \d rows if '[ab]' is a number than .*CAST\([ab] AS"):
+        values(path, "unit", expression, "text")
+
+
+@pytest.mark.parametrize("log", ["frame", "csv", "relation"])
+def test_names_that_differ_in_capitals_only_are_refused(tmp_path, log):
+    """SQL takes the one for the other: the wrong column was read, without a word."""
+    frame = pd.DataFrame({"Minutes": [1.0, 2.0], "minutes": [3.0, 4.0]})
+    frame.to_csv(tmp_path / "l.csv", index=False)
+    other = frame.set_axis(["a", "b"], axis=1)  # noqa: F841 (DuckDB finds it by name)
+    with duckdb.connect() as connection:
+        relation = connection.sql('SELECT a AS "Minutes", b AS "minutes" FROM other')
+        with pytest.raises(ValueError, match="two columns are called .*[Mm]inutes"):
+            own_logs.Logs({"frame": frame, "csv": tmp_path / "l.csv", "relation": relation}[log])
+
+
+def test_columns_that_nobody_asks_for_do_not_stop_a_frame():
+    frame = pd.DataFrame({"y": pd.arrays.SparseArray([0.0, 1.0, 2.0]), "word": pd.Categorical(["a", "b", None])})
+    frame = frame.assign(bin=pd.cut([1, 2, 3], 2), wave=np.array([1j, 2, 3]), span=pd.interval_range(0, 3))
+    frame["code"], frame["date"] = map(pd.Categorical, ([7, 8, 7], pd.date_range("2026-01-01", periods=3)))
+    assert values(frame, "y", "y") == [0, 1, 2]
+    assert values(frame, "bin", "bin", "text") == [str(value) for value in frame["bin"]]
+    assert values(frame, "code", "code") == [7, 8, 7]
+
+
+@pytest.mark.parametrize("logs", [None, 3, [1, 2]])
+def test_what_is_no_log_gets_one_line(logs):
+    with pytest.raises(ValueError, match="^logs: a path, a DataFrame or a DuckDB relation, not "):
+        own_logs.Logs(logs)
+
+
+@pytest.mark.parametrize("text, read", [
+    ("2026-01-05 13:30", 13.5), ("2026-01-05T13:30:00Z", 13.5), ("2026-01-05 13:30 UTC", 13.5), ("2026-01-05", 0),
+    ("2026-1-5 13:30", 13.5), ("2026-01-05 01:30 PM", None), ("2026-01-05 13:30 PST", None),
+    ("2026-01-05 13:30 Uhr", None), ("2026-01-05T13:30:00+02:00", 13.5),
+])  # fmt: skip
+def test_a_text_that_is_read_by_half_is_no_time_stamp(text, read):
+    """DuckDB reads the afternoon as the morning, and drops a zone that it does not know."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found = connection.execute(f"SELECT {own_logs.moment(own_logs.text_literal(text))}").fetchone()[0]
+    assert found == (None if read is None else pd.Timestamp("2026-01-05") + pd.Timedelta(hours=read))
+
+
 @pytest.mark.parametrize("sql", [own_logs.number, own_logs.yes_no, own_logs.text, own_logs.given])
 def test_an_expression_stays_together(sql):
     """`a OR b IS NULL` is not `(a OR b) IS NULL`: what a reader writes stands in brackets wherever it is put."""
