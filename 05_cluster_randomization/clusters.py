@@ -219,14 +219,20 @@ def cluster_effect(y, on, *, users=None, before=None, stratum=None):
 
     Weighted least squares with CR2 variance and Satterthwaite degrees of freedom under the working model that cluster
     means vary alike (Imbens and Kolesár 2016; Pustejovsky and Tipton 2018). Without strata and `before` the error is
-    Welch's (users=None); with pairs it is that of the paired t test, df pairs - 1. The error is nan where a cluster
-    alone decides a coefficient.
+    Welch's (users=None); with pairs it is that of the paired t test, df pairs - 1. Where every stratum has a single
+    cluster of one arm (one treated to two controls, say) the error is, as with pairs, that of the strata's differences:
+    CR2 would stay too small with any number of strata if the arms scatter unequally (see `cluster_average`; Pashley and
+    Miratrix 2021 on blocks with one unit of an arm). The error is nan where a cluster alone decides a coefficient.
     """
     y, on = np.broadcast_arrays(np.asarray(y, float), np.asarray(on, bool))
     blocks = _Blocks(stratum, y.shape[-1])
     y, on = y[..., blocks.order], on[..., blocks.order]
     size = np.ones(y.shape[-1]) if users is None else np.asarray(users, float)[..., blocks.order]
     before = None if before is None else np.asarray(before, float)[..., blocks.order]
+    arms = [(blocks.sum(arm * size), blocks.sum(arm * size * y), blocks.sum(1.0 * arm)) for arm in (~on, on)]
+    if before is None and len(blocks.starts) > 1 and np.all(np.minimum(arms[0][2], arms[1][2]) == 1):
+        control, treated = (total / n for n, total, _ in arms)
+        return cluster_average(treated - control, arms[0][0] + arms[1][0])
     return _regression(y, on, _weights(on, size, blocks), before, blocks)
 
 
@@ -716,8 +722,15 @@ def _names(cells, design):
         return [say(f"more than {MANY_CLUSTERS:,} clusters", what_to_do="These are users, or sessions: name the unit "
                     "that was assigned, or compare users as in an ordinary A/B test.")]  # fmt: skip
     labels = pd.Series(cells["cluster_id"].unique(), dtype=object)
-    numbers = pd.to_numeric(labels, errors="coerce")
-    keys = labels.str.lower().where(numbers.isna(), numbers.map("number {}".format))
+
+    def key(label):  # exact: as doubles long numbers fall together, and 02e46719, a piece of a hash, is infinite
+        number = re.fullmatch(r"([+-]?)0*(\d*)(?:\.(\d*?)0*)?", label)
+        if number is None or not re.search(r"\d", label):
+            return label.lower()
+        sign, whole, decimals = number[1].replace("+", ""), number[2] or "0", number[3] or ""
+        return f"{sign}{whole}.{decimals}"
+
+    keys = labels.map(key)
     twice = labels[keys.duplicated(keep=False)]
     if not len(twice):
         return []

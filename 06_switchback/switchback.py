@@ -885,14 +885,18 @@ def _moment(design, slot):
 
 
 def _phase(design, number, length):
-    """Which part of a cycle of so many slots each slot is: integers; parts begin at midnight, weeks on Monday."""
+    """Which part of a cycle of so many slots each slot is: integers; parts begin at midnight, weeks on Monday.
+
+    On a clock that changes in summer a slot of a day begins at 23:00, or at 1:00: it is the day that most of it is.
+    """
     t = _origin(design) + number * design["slot"]
     if not design["stamps"]:
         return number.astype(int) % length
     if design["zoned"]:
         utc = t - design["offset"]
         t = utc + _offset(design["zone"], utc)
-    return np.asarray(np.floor((t + 3 * DAY) / design["slot"] + 1e-9) % length).astype(int)  # 1970 began on a Thursday
+    half = 0.5 if design["zoned"] else 1e-9
+    return np.asarray(np.floor((t + 3 * DAY) / design["slot"] + half) % length).astype(int)  # 1970 began on a Thursday
 
 
 def _cells(aggregate):
@@ -1141,18 +1145,29 @@ def _level_in_phase(on, phase):
     return bool(np.all((share == 0) | (share == 1)) and slots.max() > 1)
 
 
+def _explained(on, phase):
+    """Share of the variance of a schedule that lies between the parts of a cycle: 1 where each part has one arm."""
+    n, ones = np.bincount(phase.astype(np.intp)), np.bincount(phase.astype(np.intp), on)
+    within = ones * (n - ones) / np.maximum(n, 1)
+    total = ones.sum() * (n - ones).sum() / n.sum()
+    return 1 - within.sum() / total if total else 0.0
+
+
 def _aliases(data, design):
     """Why the schedule cannot tell the effects apart; [] if it can."""
     lags, found = design["lags"], []
     use = data.use(lags)
-    length = DAY / design["slot"]
-    if data.phase is None and design["stamps"] and length > 1 and length == round(length):
-        hours = _phase(design, design["first"] + np.arange(len(use)), int(length))
-        two_days = np.ptp(np.flatnonzero(use)) + 1 >= 2 * length - 1
-        if two_days and _level_in_phase(data.on[use], hours[use]):
-            found.append(say("every time of the day has one arm only", place=_usable(data, design), severity=WARNING,
-                             what_to_do="A daily rhythm cannot be told from the effect: draw the schedule by coins."
-                             ))  # fmt: skip
+    for name, seconds in (("day", DAY), ("week", 7 * DAY)):
+        length = seconds / design["slot"]
+        modelled = data.phase is not None and design["phases"] % length == 0
+        if found or modelled or not design["stamps"] or length <= 1 or length != round(length):
+            continue
+        times = _phase(design, design["first"] + np.arange(len(use)), int(length))
+        two_cycles = np.ptp(np.flatnonzero(use)) + 1 >= 2 * length - 1
+        if two_cycles and (explained := _explained(data.on[use], times[use])) > 0.9:  # by coins it hardly ever is
+            found.append(say(f"{'' if explained == 1 else 'almost '}every time of the {name} has one arm only",
+                             place=_usable(data, design), severity=WARNING, what_to_do=f"A rhythm of the {name} cannot "
+                             "be told from the effect: draw the schedule by coins."))  # fmt: skip
     if data.fit(lags) is not None:
         return found
     on, reasons = data.on[use], []

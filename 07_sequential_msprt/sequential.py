@@ -519,7 +519,9 @@ class Counts:
         """Events (..., looks) so far, in the arm that has fewer: how many outcomes the spread rests on.
 
         Of 0 and 1: the ones or the zeros, whichever are fewer. Of numbers: users over kurtosis, which for a rare one
-        is the number of ones, and is small where a few users carry most of the spread.
+        is the number of ones, and is small where a few users carry most of the spread. Where an arm is much smaller
+        than the other it may not have met a rare large value yet, and its own kurtosis looks harmless: so it counts
+        no more than twice what its users would be worth with the kurtosis of both arms together.
         """
         s = self.so_far
         if self.binary:
@@ -531,7 +533,9 @@ class Counts:
             second = s.yy / s.n - m**2
             fourth = s.y4 / s.n - 4 * m * s.y3 / s.n + 6 * m**2 * s.yy / s.n - 3 * m**4
             found = np.where(second > 1e-12 * (s.yy / s.n), s.n * second**2 / fourth, 0.0)
-        return np.nan_to_num(found, nan=0.0, posinf=0.0).min(axis=-2)
+            pooled = (s.n * second).sum(axis=-2) ** 2 / (s.n * fourth).sum(axis=-2) / s.n.sum(axis=-2)
+            most = 2 * s.n.min(axis=-2) * pooled
+        return np.minimum(*(np.nan_to_num(x, nan=0.0, posinf=0.0) for x in (found.min(axis=-2), most)))
 
     def slope(self):
         """Slope (..., looks) of the outcome on the covariate within the arms, from all users so far; 0 without one."""

@@ -245,18 +245,18 @@ def moment(expression, kind=None):
     with "PM" or the name of a zone in it is no time stamp here: DuckDB would read the rest of it. `given` tells a
     missing value from one that is no time. kind: as for `number`.
     """
-    expression, more = bracketed(expression), ""
+    expression, more = bracketed(expression), []
     if kind == "TIMESTAMP WITH TIME ZONE":
         value = f"(({expression}) AT TIME ZONE 'UTC')"
     elif kind is not None and kind.startswith(MOMENTS):
         value = f"CAST({expression} AS TIMESTAMP)"
     else:
-        value = f"TRY_CAST(TRIM(CAST({expression} AS STRING)) AS TIMESTAMP)"
-        rest = f"UPPER(SUBSTR(TRIM(CAST({expression} AS STRING)), 12))"
-        for zone in ("UTC", "GMT", "Z"):
-            rest = f"REPLACE({rest}, '{zone}', '')"
-        more = f" AND {rest} = LOWER({rest})"  # no letters
-    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200{more}", f"THEN {value}"]
+        shown = f"TRIM(CAST({expression} AS STRING))"
+        value = f"TRY_CAST({shown} AS TIMESTAMP)"
+        after = f"SUBSTR({shown}, 12)"
+        zones = "".join(f" OR {after} LIKE '%{zone}'" for zone in ("Z", "UTC", "GMT"))
+        more = [f"    AND (UPPER({after}) = LOWER({after}){zones})"]  # no letters
+    lines = ["CASE", f"WHEN YEAR({value}) BETWEEN 1700 AND 2200", *more, f"THEN {value}"]
     return "\n            ".join(lines) + "\n        END"
 
 

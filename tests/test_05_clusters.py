@@ -129,7 +129,11 @@ def test_exposure_contrasts_agree_with_pyfixest_and_clubsandwich():
 def dense_effect(y, on, weight, before, stratum):
     """The treatment coefficient, its CR2 error and degrees of freedom with K × K matrices, from the definition."""
     columns = [on * 1.0, *(stratum == s for s in np.unique(stratum)), *([] if before is None else [before])]
-    X = np.column_stack(columns) * 1.0
+    return dense_coefficient(y, np.column_stack(columns) * 1.0, weight)
+
+
+def dense_coefficient(y, X, weight):
+    """The first coefficient of weighted least squares with its CR2 error and Satterthwaite's degrees of freedom."""
     bread = np.linalg.inv(X.T * weight @ X)
     row = (bread @ X.T * weight)[0]
     rest = np.eye(len(y)) - X @ bread @ X.T * weight
@@ -158,18 +162,56 @@ def test_cluster_effect_is_the_definition_with_dense_matrices(seed):
     y, on, stratum = y[shuffled], on[shuffled], stratum[shuffled]
     for size, x in itertools.product((np.ones(k), users), (None, before)):
         given = {"users": None if (size == 1).all() else size, "before": x}
-        weight, expected = np.empty(k), 0.0
+        weight = np.empty(k)
         for i in range(k):
             arm, block = on == on[i], stratum == stratum[i]
             weight[i] = size[i] * size[block].sum() / size[block & arm].sum() * size[arm].sum() / size.sum()
         got = cl.cluster_effect(y, on, stratum=stratum, **given)
-        np.testing.assert_allclose(got, dense_effect(y, on, weight, x, stratum), rtol=1e-7)
+        arms = [((stratum == s) & on, (stratum == s) & ~on) for s in np.unique(stratum)]
+        gaps = np.array([np.average(y[a], weights=size[a]) - np.average(y[b], weights=size[b]) for a, b in arms])
+        share = np.array([size[a | b].sum() for a, b in arms])
+        single = x is None and len(arms) > 1 and all(min(a.sum(), b.sum()) == 1 for a, b in arms)
+        regression = dense_effect(y, on, weight, x, stratum)
+        mean = dense_coefficient(gaps, np.ones((len(gaps), 1)), share)
+        np.testing.assert_allclose(got, mean if single else regression, rtol=1e-7)
+        assert got.estimate == pytest.approx(regression[0], abs=1e-10)
         if x is None:
-            for s in np.unique(stratum):
-                a, b = ((stratum == s) & on, (stratum == s) & ~on)
-                gap = np.average(y[a], weights=size[a]) - np.average(y[b], weights=size[b])
-                expected += size[stratum == s].sum() / size.sum() * gap
-            assert got.estimate == pytest.approx(expected, abs=1e-10)
+            assert got.estimate == pytest.approx(share @ gaps / share.sum(), abs=1e-10)
+
+
+@pytest.mark.parametrize("form", [
+    lambda k: [f"{v:08x}" for v in np.random.default_rng(1).integers(0, 2**32, k)],  # 02e46719 is no power of ten
+    lambda k: [str(10**21 + v) for v in range(k)], lambda k: ["headquarters", *(str(10**17 + v) for v in range(k - 1))],
+])  # fmt: skip
+def test_names_that_only_doubles_confuse_are_different_clusters(form):
+    rng, k = np.random.default_rng(1), 400
+    cluster = np.repeat(np.arange(k), 5)
+    y = rng.normal(size=k)[cluster] * 0.5 + rng.normal(size=5 * k) + cluster % 2
+    frame = pd.DataFrame({"c": np.array(form(k), dtype=object)[cluster], "t": cluster % 2, "y": y})
+    columns = {"outcome": "y", "cluster": "c", "treated": "t"}
+    plain = cl.analyse(frame.assign(c=cluster), columns)
+    assert (cl.analyse(frame, columns).estimate, len(set(frame["c"]))) == (pytest.approx(plain.estimate), k)
+
+
+@pytest.mark.parametrize("one, other", [("3", "3.0"), ("3", "03"), ("0.5", ".50"), ("3", "+3"), ("Berlin", "BERLIN")])
+def test_one_name_written_in_two_ways_is_refused(one, other):
+    rng = np.random.default_rng(1)
+    names = np.array([one, other, *map("w{}".format, range(18))], dtype=object)
+    cluster = np.repeat(np.arange(20), 5)
+    frame = pd.DataFrame({"c": names[cluster], "t": cluster % 2, "y": rng.normal(size=100)})
+    with pytest.raises(UnfitLog, match="differ only in capitals or in how a number is written"):
+        cl.analyse(frame, {"outcome": "y", "cluster": "c", "treated": "t"})
+
+
+@pytest.mark.parametrize("strata, controls, spread", [(15, 2, 3), (60, 2, 3), (30, 3, 2), (15, 2, 1), (30, 1, 3)])
+def test_strata_with_one_treated_cluster_cover_where_the_arms_scatter_unequally(strata, controls, spread):
+    """CR2 held the truth in 91 % of 15 strata of 1 : 2, and in 92 % of 60; it is too small for any number of them."""
+    rng, replications = np.random.default_rng(7), 4000
+    stratum, on = np.repeat(np.arange(strata), 1 + controls), np.tile([True] + controls * [False], strata)
+    noise = rng.normal(size=(replications, len(on))) * np.where(on, spread, 1)
+    y = rng.normal(size=(replications, strata))[:, stratum] + noise
+    lo, hi = cl.interval(cl.cluster_effect(y, on, stratum=stratum))
+    assert 0.935 < np.mean((lo <= 0) & (0 <= hi)) < 0.965  # Monte Carlo error .0034
 
 
 def test_cluster_effect_agrees_with_clubsandwich():

@@ -445,6 +445,49 @@ def test_what_a_fixed_schedule_cannot_see_is_refused(design, reason):
     )
 
 
+def test_a_schedule_that_follows_the_week_or_almost_the_day_is_seen():
+    """Working days: +3.0 [2.9, 3.2]; nine to five, but for a late start: +2.7 [2.6, 2.8]. There was no effect."""
+    rng, n = np.random.default_rng(1), 70
+    work = np.arange(n) % 7 < 5
+    days = pd.DataFrame({"t": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(n), unit="D"), "on": work * 1,
+                         "y": np.where(work, 10.0, 7.0) + rng.normal(0, 0.3, n)})  # fmt: skip
+    columns = {"outcome": "y", "time": "t", "on": "on"}
+    got = sb.analyse(days, columns, slot="1D", lags=1)
+    assert got.estimate > 2 and "every time of the week has one arm only" in got.report()
+    n = 336
+    hour = np.arange(n) % 24
+    on = (hour >= 9) & (hour < 17) & (np.arange(n) >= 12)
+    hours = pd.DataFrame({"t": pd.Timestamp("2024-05-06") + pd.to_timedelta(np.arange(n), unit="h"), "on": on * 1,
+                          "y": 5 + 2 * np.sin((hour - 7) / 24 * 2 * np.pi) + rng.normal(0, 0.2, n)})  # fmt: skip
+    assert "almost every time of the day has one arm only" in sb.analyse(hours, columns, slot="1h", lags=1).report()
+    weeks = pd.concat([hours.assign(t=hours["t"] + pd.Timedelta(14 * k, "D")) for k in range(5)], ignore_index=True)
+    weeks = weeks.assign(on=(weeks["t"].dt.day_of_week < 5) * 1, y=weeks["y"] + rng.normal(0, 0.2, len(weeks)))
+    got = sb.analyse(weeks, columns, slot="1h", lags=1, cycle=24)  # the day is in the model, the week is not
+    assert "every time of the week has one arm only" in got.report()
+
+
+@pytest.mark.parametrize("slots, minutes", [(48, 60), (336, 60), (1008, 60), (28, 1440), (60, 1440)])
+def test_schedules_by_coins_are_not_said_to_follow_the_clock(slots, minutes):
+    said = 0
+    for seed in range(40):
+        frame = world(seed, slots, per=2, minutes=minutes, schedule="coin per block", block=1)
+        design = dict(slot=f"{minutes}min", lags=0)
+        said += "has one arm only" in sb.analyse(frame, COLUMNS, **design).report()
+    assert said <= 1
+
+
+def test_days_keep_their_name_when_the_clocks_change():
+    """From the end of summer time on each slot began at 23:00 and was called the day before: 1.44 [.53, 2.34]."""
+    rng, n = np.random.default_rng(0), 56
+    start = pd.Timestamp("2024-10-07", tz="America/New_York") + pd.to_timedelta(np.arange(n) * 24, unit="h")
+    on = rng.integers(0, 2, n)
+    y = np.where(np.arange(n) % 7 < 5, 10.0, 4.0) + on + rng.normal(0, 0.1, n)
+    frame = pd.DataFrame({"t": start + pd.Timedelta("5min"), "on": on, "y": y})
+    columns, design = {"outcome": "y", "time": "t", "on": "on"}, {"slot": "1D", "lags": 0, "cycle": 168}
+    got, plain = (sb.analyse(frame, columns, zone=zone, **design) for zone in ("America/New_York", "Etc/GMT+4"))
+    assert got.estimate == pytest.approx(plain.estimate, abs=1e-9) and got.lo < 1 < got.hi and got.hi - got.lo < 0.3
+
+
 def test_segments_are_no_slots():
     """First edition: a row for each slot and segment, taken for independent slots, covered .85."""
     frame = world(9)

@@ -543,6 +543,52 @@ def test_the_sequence_covers_for_skewed_numbers(draw):
     assert w.ready[:, -1].mean() > 0.35 and 1 - w.covers(effect).mean() < 0.05 + 2.5 * 0.011
 
 
+@pytest.mark.parametrize("late, share", [(0.005, 0.05), (0.005, 0.1), (0.002, 0.05), (0.002, 0.1), (0.005, 0.5)])
+def test_a_small_arm_that_has_met_no_time_out_yet_says_nothing(late, share):
+    """Latency with time-outs of 60 s, no effect: a rollout to 5 % missed 0 in up to a third of all tests."""
+    rng = np.random.default_rng(0)
+    n = rng.binomial(200, share, (1000, 60))
+    sums = np.zeros((5, 1000, 2, 60))
+    for tests in np.array_split(np.arange(1000), 20):
+        quick = np.exp(0.3 * rng.normal(size=(len(tests), 60, 200)))
+        y = np.where(rng.random(quick.shape) < late, 60.0, quick)
+        treated = np.arange(200) < n[tests][..., None]
+        for k in range(5):
+            sums[k, tests] = np.stack([(y**k * ~treated).sum(axis=-1), (y**k * treated).sum(axis=-1)], axis=1)
+    w = sq.walk(sq.Counts(*sums))
+    assert 1 - w.covers(0.0).mean() < 0.05 + 2.5 * 0.007
+    assert share < 0.5 or w.ready[:, -1].mean() > 0.9
+
+
+@pytest.mark.parametrize("mean, spread", [(99.95, 0.01), (50, 0.001), (-3e4, 1), (1, 1e-6)])
+def test_a_mean_that_is_large_against_the_spread_changes_nothing(mean, spread):
+    """Availability in percent: "a few users carry most of the spread", or "fewer than 20 events"."""
+    rng, n = np.random.default_rng(1), 6000
+    arm, z = rng.integers(0, 2, n), rng.normal(size=n)
+    z, day = z + 0.2 * arm, np.sort(rng.integers(1, 21, n))
+    columns = {"outcome": "y", "arm": "arm", "time": "day"}
+    got, plain = (sq.analyse(pd.DataFrame({"arm": arm, "day": day, "y": m + s * z}), columns)
+                  for m, s in ((mean, spread), (0, 1)))  # fmt: skip
+    assert got.warnings() == plain.warnings() == ""
+    expected = [plain.estimate, plain.lo, plain.hi]
+    assert np.array([got.estimate, got.lo, got.hi]) / spread == pytest.approx(expected, rel=1e-3)
+
+
+def test_times_with_am_and_pm_are_refused_and_an_expression_has_as_many_lines_as_it_likes():
+    """DuckDB reads "01:30 PM" as 01:30; a line that is a bracket was taken for the end of a query's block."""
+    rng, n = np.random.default_rng(2), 2000
+    t = pd.Timestamp("2026-01-05") + pd.to_timedelta(rng.integers(0, 4 * 86400, n), unit="s")
+    frame = pd.DataFrame({"arm": rng.integers(0, 2, n), "y": rng.integers(0, 4, n)})
+    frame["t"] = t.strftime("%Y-%m-%d %I:%M:%S %p")
+    columns = {"outcome": "y", "arm": "arm", "time": "t"}
+    with pytest.raises(UnfitLog, match=r"time is no time \(arm 0\): 1,0\d\d rows"):
+        sq.analyse(frame, columns)
+    frame["t"] = t.strftime("%Y-%m-%d %H:%M:%S")
+    long, short = "CASE WHEN y IN (\n  1, 2\n) THEN 0 ELSE y END", "CASE WHEN y IN (1, 2) THEN 0 ELSE y END"
+    one, other = (sq.analyse(frame, columns | {"outcome": outcome}) for outcome in (long, short))
+    assert (one.estimate, one.lo) == (other.estimate, other.lo)
+
+
 def test_information_not_days_keeps_the_level_of_spending():
     """First edition: boundaries in days, where traffic grows tenfold: .0615 and .0665."""
     users = np.linspace(60, 600, 30).astype(int)
