@@ -1,6 +1,7 @@
 -- All that a regression discontinuity needs of a log with one row per user (table `logs`).
 -- A row of the result is one value of the running variable (or one cell of it, where `step` is above 0): its rows, and
--- the sums of their outcomes and treatments. Partial results, of two shards say, add up.
+-- the sums of their outcomes and treatments. Partial results, of two shards say, add up (of `least` and `most` the smallest
+-- and the largest).
 WITH your_columns AS ( -- for your own logs, change this block only; `queries` of discontinuity.py writes it for you
     SELECT
         query_confidence AS x, -- the running variable: NULL where missing
@@ -33,6 +34,9 @@ SELECT
     SUM(used) AS n,
     SUM(CASE WHEN used = 1 THEN outcome ELSE 0 END) AS y,
     SUM(CASE WHEN used = 1 THEN outcome * outcome ELSE 0 END) AS yy,
+    MIN(CASE WHEN used = 1 THEN outcome END) AS least,
+    MAX(CASE WHEN used = 1 THEN outcome END) AS most,
+    SUM(CASE WHEN used = 1 AND outcome <> 0 THEN 1 ELSE 0 END) AS not_zero,
     SUM(CASE WHEN used = 1 AND treated = 1 THEN 1 ELSE 0 END) AS d,
     SUM(CASE WHEN used = 1 AND treated = 1 THEN outcome ELSE 0 END) AS dy
     -- covariates that must not jump: queries() puts their sums here

@@ -18,6 +18,9 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     treatment against the rule in more than 0.5 % of the rows near the cutoff, unless fuzzy=True      fatal
     fuzzy=True and the treatment does not jump (first stage |z| below 3.2)                            fatal
     rows pile up at the cutoff: jump of the density with p < .001 and larger than a tenth             fatal
+    ones, zeros or rows above 0 (of a cost, say) on a side that are worth fewer than 5 at the cutoff  fatal
+    the same, fewer than 15; one row that makes up half of the variance                               warning
+    a given bandwidth within which the lines do not fit: the estimate lies outside of its interval    fatal
     the same with p < .01; one value that holds a twentieth of the rows near the cutoff               warning
     missing values of any role; outcomes missing more often on one side (p < .01)                     warning
     a covariate that jumps (p < .01, for all together); few values of the running variable            warning
@@ -345,7 +348,7 @@ def _robust(sides, h, b, level):
         corrected = estimate - s @ (plain - better)
         first_error = np.sqrt(W[1, 1])
         first_stage = (plain[1], better[1] / first_error if first_error > 0 else np.inf)
-    error, robust_error = np.sqrt(s @ V @ s), np.sqrt(s @ W @ s)
+    error, robust_error = (np.sqrt(max(s @ M @ s, 0.0)) for M in (V, W))  # below 0 by rounding where nothing varies
     half = ndtri(0.5 + level / 2) * robust_error
     p = 2 * ndtr(-abs(corrected) / robust_error) if robust_error > 0 else float(corrected == 0)
     return RobustFit(float(estimate), float(error), float(corrected), float(robust_error), float(corrected - half),
@@ -633,13 +636,23 @@ def analyse_tables(check, aggregate, columns, *, outcome_offset=0.0, **design):
 
 
 def _cells(aggregate, design):
-    """Cells in order, with `distance` from the cutoff and `treated`; and whether the log's rows at it were mixed."""
+    """Cells in order, with `distance` from the cutoff and `treated`."""
     cells = aggregate.rename(columns=str.lower).astype(float)
-    cells = cells.groupby("x", as_index=False).sum() if cells["x"].duplicated().any() else cells.sort_values("x")
+    if missing := [name for name in COLUMNS if name not in cells]:
+        raise ValueError(f"aggregate: no columns {', '.join(missing)}; run the text that queries() writes today")
+    if cells["x"].duplicated().any():  # partial aggregates of shards
+        how = {name: {"least": "min", "most": "max"}.get(name, "sum") for name in cells.columns if name != "x"}
+        cells = cells.groupby("x", as_index=False).agg(how)
+    cells = cells.sort_values("x")
     cells = cells.reset_index(drop=True)
     distance = cells["x"] - design["cutoff"]
-    # 0.1 + 0.2 is not 0.3, and a 32-bit 0.7 is not 0.7: what only rounding separates from the cutoff is at the cutoff
-    rounded = (distance.abs() <= 1e-9 * max(1.0, abs(design["cutoff"]))) | (cells["x"] == np.float32(design["cutoff"]))
+    # 0.1 + 0.2 is not 0.3, and a 32-bit 0.7 is not 0.7: what only rounding separates from the cutoff is at the cutoff.
+    # What lies apart from it on the scale of the data is not: two seconds since 1970, two billionths of a dollar.
+    x, rows = cells["x"].to_numpy(), cells["rows_in_cell"].to_numpy()
+    spread = (_quantile(x, rows, 0.75) - _quantile(x, rows, 0.25) or np.ptp(x)) if len(x) else 0.0
+    last_digits = min(1e-9 * max(1.0, abs(design["cutoff"])), 4 * np.spacing(abs(design["cutoff"])) + 1e-6 * spread)
+    rounded = (distance.abs() <= last_digits) | (
+        (x == np.float32(design["cutoff"])) & (distance.abs() <= 1e-5 * spread))  # fmt: skip
     distance = distance.where(~rounded, 0.0)
     here = cells[distance == 0]
     n, d = here["n"].sum(), here["d"].sum()
@@ -694,6 +707,42 @@ def _other(design):
     return "below" if design["treated_side"] == "above" else "above"
 
 
+def _largest(cells, near, fit):
+    """The largest share that one row has in the variance of the estimate; 0 where nothing varies.
+
+    A row counts l² e², with e what a line on its side leaves and l its weight in the line's value at the cutoff.
+    """
+    rows, total = 0.0, 0.0
+    for treated in (False, True):
+        own = cells[near & (cells["treated"] == treated) & (cells["n"] > 0)]
+        n, y, yy, least, most = (own[name].to_numpy() for name in ("n", "y", "yy", "least", "most"))
+        X = np.column_stack([np.ones(len(own)), own["distance"] / fit.h])
+        W = X * np.maximum(1 - own["distance"].abs().to_numpy() / fit.h, 0)[:, None]
+        inverse = np.linalg.pinv((W * n[:, None]).T @ X, hermitian=True)
+        m, weight = X @ inverse @ (W.T @ y), W @ inverse[0]
+        total += weight**2 @ np.maximum(yy - 2 * m * y + n * m**2, 0)
+        rows = max(rows, (weight**2 * np.maximum((most - m) ** 2, (least - m) ** 2)).max(initial=0))
+    return rows / total if total > 0 else 0.0
+
+
+def _worth(cells, near, fit, offset):
+    """[(what, side, rows, worth)] of the rarer of 0 and something else on each side; [] where zeros are no matter.
+
+    worth: as how many rows they count in an average with the weights of the estimate, (sum of w)² / (sum of w²).
+    """
+    n, others = cells["n"], cells["not_zero"]
+    binary = cells["least"].isin([0, 1, np.nan]).all() and cells["most"].isin([0, 1, np.nan]).all()
+    if offset or not (binary or others[near].sum() < n[near].sum() / 2):
+        return []
+    found, w = [], np.maximum(1 - cells["distance"].abs() / fit.h, 0)
+    for treated in (False, True):
+        own = near & (cells["treated"] == treated)
+        ones, zeros = ("ones", "zeros") if binary else ("rows above 0", "zeros")
+        for what, count in ((ones, others[own]), (zeros, (n - others)[own])):
+            found.append((what, treated, count.sum(), (w[own] @ count) ** 2 / max(w[own] ** 2 @ count, 1e-300)))
+    return found
+
+
 class _Arrays:
     """Columns of the cells as the fits take them."""
 
@@ -712,6 +761,7 @@ class _Arrays:
 
 
 FEW_ROWS, FEW_VALUES = 20, 10
+COLUMNS = ("x", "rows_in_cell", "n", "y", "yy", "least", "most", "not_zero", "d", "dy")  # of the aggregate
 
 
 def _findings(cells, near, fit, design, outcome, covariates):
@@ -729,6 +779,11 @@ def _findings(cells, near, fit, design, outcome, covariates):
                              "honest() with a bound on the curvature."))  # fmt: skip
     if not fit.robust_error > 0:
         found.append(say("the outcome does not vary", place=window, what_to_do="There is nothing to estimate from."))
+    elif not fit.lo <= fit.estimate <= fit.hi:  # with a bandwidth that was given
+        found.append(say(f"the lines do not fit: their bias of {short(fit.estimate - fit.corrected)} is larger than the "
+                         "interval is wide", place=window, what_to_do="Leave bandwidth out, or choose a smaller one."))  # fmt: skip
+    else:
+        found += _few(cells, near, fit, design, outcome.offset, window)
     if design["has_treatment"]:
         found += _rule(cells, near, fit, design, window)
     density = density_fit(outcome.x, outcome.rows, treated=outcome.treated)
@@ -742,6 +797,24 @@ def _findings(cells, near, fit, design, outcome, covariates):
     found += _heaps(cells, near, window)
     found += _missing(cells, outcome, window)
     return found + _covariates(cells, outcome, covariates)
+
+
+def _few(cells, near, fit, design, offset, window):
+    """Outcomes of which a few rows decide: rare ones, and large ones."""
+    found = []
+    for what, treated, rows, worth in _worth(cells, near, fit, offset):
+        if worth < 15:
+            side = design["treated_side"] if treated else _other(design)
+            found.append(say(f"the outcome has few {what} {side} the cutoff, worth {worth:.0f} in the estimate",
+                             place=window, rows=rows, severity=FATAL if worth < 5 else WARNING, what_to_do="The interval "
+                             "rests on them and may miss the truth too often. Collect more, or choose a commoner outcome."
+                             ))  # fmt: skip
+    share = _largest(cells, near, fit)
+    if share > 0.5:
+        found.append(say(f"one row makes up {share:.0%} of the variance", place=window, severity=WARNING, what_to_do="An "
+                         "outcome with such rare large values has no interval that can be trusted: cap it at a value "
+                         "that was fixed beforehand, or take a share of rows above one."))  # fmt: skip
+    return found
 
 
 def _rule(cells, near, fit, design, window):
