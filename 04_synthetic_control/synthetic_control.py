@@ -875,6 +875,13 @@ def _blank(text):
 def _when(text):
     """(kind, number, label) of a period's text, or None. Dates are seconds; the kind tells what may be compared."""
     text = str(text).strip()
+    # 20260331 is a day: as numbers, weeks are not evenly spaced
+    if key := re.fullmatch(r"((?:19|20|21)\d\d|9999)(\d\d)(\d\d)(\.0+)?", text):
+        try:
+            moment = datetime(*map(int, key.groups()[:3]))
+            return "a date", (moment - datetime(1970, 1, 1)).total_seconds(), moment.date().isoformat()
+        except ValueError:
+            pass
     if _NUMBER.fullmatch(text):
         return "a number", float(text), own_logs.number_text(float(text))
     try:

@@ -466,6 +466,10 @@ class Logs:
         match = [name for name in self.columns if name == column]
         match = match or [name for name in self.columns if name.lower() == column.lower()]
         if match:
+            twins = [name for name in self.columns if re.fullmatch(rf"{re.escape(column)}_\d+", name)]
+            if match[0] != column and twins:  # of Minutes and minutes DuckDB has renamed the second
+                raise ValueError(f"columns[{role!r}]: {column!r} may be {match[0]!r} or {twins[0]!r}; give the name as "
+                                 "it is, and if two names differ in capitals only, rename one")  # fmt: skip
             return _quoted(match[0])
         column = _one_line(column)
         try:

@@ -800,6 +800,8 @@ LABELS = {  # what a period may look like: (period, first treated period)
     "months": (lambda t: f"{2024 + t // 12}-{t % 12 + 1:02}", lambda t: f"{2024 + t // 12}-{t % 12 + 1:02}-01"),
     "quarters": (lambda t: f"{2020 + t // 4} Q{t % 4 + 1}", lambda t: f"{2020 + t // 4}-Q{t % 4 + 1}"),
     "pandas periods": (lambda t: pd.Period("2024-01", "M") + t, lambda t: pd.Period("2024-01", "M") + t),
+    "date keys": (lambda t: int(f"{date(2025, 1, 6) + t * WEEK:%Y%m%d}"),
+                  lambda t: f"{date(2025, 1, 6) + t * WEEK:%Y%m%d}"),
     "words": (lambda t: f"Week {t}", lambda t: f"week {t}"),
     "slashes": (lambda t: f"2025/{t % 12 + 1}/{t + 1}", lambda t: f"2025/{t % 12 + 1}/{t + 1}"),
 }  # fmt: skip
@@ -926,6 +928,19 @@ def test_a_launch_within_a_period_leaves_that_period_out():
     assert result.problems["problem"].str.contains("8 units launched within a period").sum() == 1
     gone = log[log["t"] != 10]  # nothing was logged in that period: nothing is left out
     assert len(sc.analyse(gone, COLUMNS).problems) == 0
+
+
+def test_a_date_key_is_a_day():
+    """Week 20260330 and a launch on 20260401: as numbers they lie 71 apart, and the launch seemed to come after it."""
+    log, (period, _) = world(7, noise=0.05), LABELS["dates"]
+    days = log.assign(t=[period(int(t)) for t in log["t"]], g=[None if math.isnan(g) else period(int(g)) +
+                                                              timedelta(days=2) for g in log["g"]])  # fmt: skip
+    keys = days.assign(**{name: [None if d is None else int(f"{d:%Y%m%d}") for d in days[name]] for name in ("t", "g")})
+    got, plain = (sc.analyse(frame, COLUMNS) for frame in (keys, days))
+    assert (got.estimate, got.lo) == (plain.estimate, plain.lo) and got.warnings() == plain.warnings()
+    assert "launched within a period" in got.warnings()
+    never = keys.assign(g=keys["g"].fillna(99991231).astype(int))
+    assert sc.analyse(never, COLUMNS).estimate == plain.estimate
 
 
 def test_periods_before_a_launch_can_be_left_out():

@@ -221,6 +221,18 @@ def test_names_that_differ_in_capitals_only_are_refused(tmp_path, log):
             own_logs.Logs({"frame": frame, "csv": tmp_path / "l.csv", "relation": relation}[log])
 
 
+def test_the_renamed_twin_of_a_relation_is_not_taken_for_the_other():
+    """In `SELECT * FROM frame` DuckDB has called the second one minutes_1 before anybody can look."""
+    frame = pd.DataFrame({"Minutes": [1.0, 2.0], "minutes": [3.0, 4.0]})  # noqa: F841 (DuckDB finds it by name)
+    with duckdb.connect() as connection:
+        relation = connection.sql("SELECT * FROM frame")
+        with pytest.raises(ValueError, match="'minutes' may be 'Minutes' or 'minutes_1'; give the name as it is"):
+            values(relation, "outcome", "minutes")
+        assert values(relation, "outcome", "Minutes") == [1, 2]
+    both = pd.DataFrame({"minutes": [1.0], "minutes_1": [2.0]})
+    assert values(both, "outcome", "minutes") == [1] and values(both, "outcome", "Minutes_1") == [2]
+
+
 def test_columns_that_nobody_asks_for_do_not_stop_a_frame():
     frame = pd.DataFrame({"y": pd.arrays.SparseArray([0.0, 1.0, 2.0]), "word": pd.Categorical(["a", "b", None])})
     frame = frame.assign(bin=pd.cut([1, 2, 3], 2), wave=np.array([1j, 2, 3]), span=pd.interval_range(0, 3))
