@@ -966,9 +966,18 @@ def _mixed(cells, design, arms, first):
               )  # fmt: skip
     elif np.mean(before < after) > 0.5:
         do = "The arm changes inside slots: choose shorter slots, or say with start= when one begins."
+    elif design["stamps"] and not design["zoned"] and len(both) == 1 and _comes_twice(begin[0]):
+        do = ("It may be the hour that comes twice when summer time ends: give time stamps with a zone, or leave that "
+              "hour out.")  # fmt: skip
     else:
         do = "Rows of both arms overlap in time: users were assigned, and not slots; or slots are shorter than `slot`."
     return place, do
+
+
+def _comes_twice(seconds):
+    """Whether summer time may have ended then: early on a Sunday in autumn, of either hemisphere."""
+    t = pd.Timestamp(seconds, unit="s")
+    return t.day_of_week == 6 and t.hour < 4 and t.month in (3, 4, 9, 10, 11)
 
 
 class _Data:

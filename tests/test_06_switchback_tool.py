@@ -488,6 +488,18 @@ def test_days_keep_their_name_when_the_clocks_change():
     assert got.estimate == pytest.approx(plain.estimate, abs=1e-9) and got.lo < 1 < got.hi and got.hi - got.lo < 0.3
 
 
+def test_the_hour_that_comes_twice_is_named():
+    """On a clock without a zone 1:00 to 2:00 is on and then off: "users were assigned, and not slots"."""
+    utc = world(5, 72, begin="2024-11-02 00:00", on=np.arange(72) // 3 % 2)
+    hour = pd.Timestamp("2024-11-03 05:00")
+    utc = utc.assign(on=np.where(utc["t"].dt.floor("h") == hour, 1, np.where(
+        utc["t"].dt.floor("h") == hour + pd.Timedelta("1h"), 0, utc["on"])))  # fmt: skip
+    local = utc["t"].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
+    with pytest.raises(UnfitLog, match="1 of 7. slots, first 2024-11-03 01:00.*the hour that comes twice"):
+        answer(utc.assign(t=local.dt.tz_localize(None)), lags=0)
+    assert answer(utc.assign(t=local), lags=0, zone="America/New_York").n["slots"] == 72
+
+
 def test_segments_are_no_slots():
     """First edition: a row for each slot and segment, taken for independent slots, covered .85."""
     frame = world(9)
