@@ -619,13 +619,15 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
 
 def _step(log, x):
     """0, or the width of a cell where the running variable of a large log takes hundreds of thousands of values."""
-    if log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0] <= EXACT_ROWS:
+    rows = log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0]
+    if rows <= EXACT_ROWS:
         return 0.0
-    first = log.ask(f"SELECT v FROM (SELECT {x} AS v FROM logs LIMIT 200000) AS t WHERE ABS(v) < 1e300")["v"]
-    values = first.to_numpy(float)
-    if len(np.unique(values)) < 0.1 * len(values):
+    share = 200_000 / rows  # of the values, drawn by a hash: the first rows of a log in order would be all alike
+    drawn = log.ask(f"SELECT v, COUNT(*) AS n FROM (SELECT {x} AS v FROM logs) AS t WHERE ABS(v) < 1e300 "
+                    f"AND hash(v) % 1000000 < {math.ceil(1_000_000 * share)} GROUP BY v ORDER BY v")  # fmt: skip
+    if len(drawn) < 20_000 * share:
         return 0.0
-    low, high = np.quantile(values, [0.001, 0.999])
+    low, high = (_quantile(drawn["v"].to_numpy(float), drawn["n"].to_numpy(float), q) for q in (0.001, 0.999))
     return float(f"{(high - low) / CELLS:.1g}")
 
 

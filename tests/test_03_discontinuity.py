@@ -593,3 +593,17 @@ def test_an_aggregate_of_yesterday_gets_one_line():
     assert rd.analyse_tables(check, aggregate, columns, **design).n["used"] > 0
     with pytest.raises(ValueError, match="^aggregate: no columns least, most, not_zero; run the text that queries"):
         rd.analyse_tables(check, aggregate.drop(columns=["least", "most", "not_zero"]), columns, **design)
+
+
+@pytest.mark.parametrize("decimals", [15, 2])
+def test_a_long_log_is_cut_into_the_same_cells_in_any_order(monkeypatch, decimals):
+    """The width of a cell came from the first rows: of a log in order these are all alike."""
+    monkeypatch.setattr(rd, "EXACT_ROWS", 200_000)
+    rng, n = np.random.default_rng(1), 300_000
+    x = np.sort(np.round(rng.uniform(0, 1, n), decimals))
+    frame = pd.DataFrame({"x": x, "y": 0.2 * (x >= 0.6) + x**2 + rng.normal(size=n)})
+    results = [rd.analyse(log, {"outcome": "y", "running": "x"}, cutoff=0.6, treated_side="above")
+               for log in (frame, frame.sample(frac=1, random_state=0))]  # fmt: skip
+    assert results[0].estimate == pytest.approx(results[1].estimate, rel=1e-9) and results[0].lo < 0.2 < results[0].hi
+    cells = [len(result.table) for result in results]
+    assert cells[0] == cells[1] and (18_000 < cells[0] < 22_000 if decimals == 15 else cells[0] == 101)
