@@ -909,11 +909,11 @@ def results_table(results, page=""):
 def decisions_table(results, page=""):
     """DECISIONS.md's table, Markdown: a row for each `decision` that a tutorial hands over, a dict or a list of dicts.
 
-    Its keys are reached, design, check and blind (what no check sees), and naive and truth where they are not those of
-    the headline. A tutorial that hands over none keeps the rows that it has in `page`, the page as it is.
+    Its keys are reached, design, check and blind (what these checks do not see), and naive and truth where they are not
+    those of the headline. A tutorial that hands over none keeps the rows that it has in `page`, the page as it is.
     """
     lines = [
-        "| how did it reach the users? | design | check first | no check sees | dashboard (truth) |",
+        "| how did it reach the users? | design | check first | these checks do not see | dashboard (truth) |",
         "|---|---|---|---|---|",
     ]
     for notebook in notebooks():

@@ -407,9 +407,10 @@ def within_tiers(d, outcome="task_completed"):
 print(np.round(adjusted := within_tiers(logs), 4))
 
 # %% [markdown]
-# This is the estimate of the first page, 8.5 points. It leans on one sentence: *within a tier, those who opted in would
-# have done as well without agent mode as the others did*. That much gives the effect on those who opted in, the ATT. For
-# the average over everybody, the ATE, add: *and the others would have done as well with it*.
+# This is the estimate of the first page, 8.5 points. It leans on one sentence: *within a tier, those who opted in
+# would have done as well without agent mode as the others did*. That much gives the effect on those who opted in, the
+# ATT, where the tiers are weighted by *them*: 7.7 points. For the 8.5, an average over everybody, the ATE, add: *and
+# the others would have done as well with it*.
 #
 # **Not everything on which users agree closes a door.** What the treatment itself has changed opens new ones. Session
 # minutes look like a good stand-in for engagement, and rise with agent mode, too:
@@ -427,9 +428,9 @@ print(f"cost, users of the same tier ${cost:.4f}; of the same tier and minutes $
 # Users with similar minutes are often a light user with agent mode and a heavy one without, and the number among them is
 # neither the naive one nor the effect.
 #
-# And agent mode costs \$0.019 a user, of which \$0.004 are longer sessions; to compare users with the same minutes throws
-# that part away. The same warning stands on `thumbs_up` and `retained_7d`. Hold fixed what was settled *before* the
-# treatment, and nothing else.
+# And agent mode costs \$0.019 a user, of which \$0.004 are longer sessions; to compare users with the same minutes
+# throws that part away. The same warning stands on `thumbs_up` and `retained_7d`. Hold fixed only what was settled
+# *before* the treatment, and of that what may drive the outcome.
 #
 # **Is parity a coin?** The prompt goes to users with an odd `user_id`. That is as good as a coin while ids say nothing
 # about people. But the next team takes the odd ids, too. Say, for a new font that does nothing:
@@ -535,9 +536,9 @@ print(f"upgrade, every week counts the same {design[3, 0]:.4f}, every user {did_
       f"every workspace, weeks pooled {did_pooled:.4f}")  # fmt: skip
 
 # %% [markdown]
-# All seven intervals hold the truth. The price is width: twice and a half that of the dashboard for the premium model,
-# and twenty times for the summarizer, where 50 workspaces count and not 50,000 users. In a hurry one would say that for
-# the premium model the dashboard was nearer *and* more precise. On these logs it was. So are stopped clocks.
+# All seven intervals hold the truth. The price is width: two and a half times that of the dashboard for the premium
+# model, and twenty times for the summarizer, where 50 workspaces count and not 50,000 users. In a hurry one would say
+# that for the premium model the dashboard was nearer *and* more precise. On these logs it was. So are stopped clocks.
 #
 # (The last line is one comparison, weighted in three ways; they differ by less than half of the standard error, 0.0115.
 # Choose before you look. Notebook 04 lets every week count the same, and so do we. That the third is the naive 0.0515 once
@@ -924,8 +925,8 @@ headline = {"decision": "which dashboard numbers may we act on? (agent mode)", "
             "estimate": adjusted[0], "lo": adjusted[1], "hi": adjusted[2]}  # fmt: skip
 decision = [  # rows of DECISIONS.md
     {"reached": "A coin, user by user", "design": "difference of means", "naive": naive[0, 0],
-     "check": "arms as planned and alike? a coin of their own?", "truth": truth[0],
-     "blind": "another test on the same coin"},
+     "check": "arms as planned and alike? a coin of this test's own?", "truth": truth[0],
+     "blind": "users who reach each other"},
     {"reached": "Everybody at once", "design": "none: this only describes", "naive": naive[3, 0],
      "check": "did it move like that before?", "blind": "whatever else happened", "truth": truth[3]},
 ]  # fmt: skip

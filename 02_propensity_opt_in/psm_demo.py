@@ -364,7 +364,8 @@ show(figure, "tie_breaks",
 # Averaged over ties, matching lies *above*: 0.0797 against 0.0770. The order was a toss.
 #
 # The interval needs care, too. The bootstrap is not valid for matching (Abadie and Imbens 2008). Abadie and Imbens
-# (2006) give an error that charges for twins who serve often; the tool has it, 0.0062.
+# (2006) give an error that charges for twins who serve often; the tool has it, 0.0062. (It takes the score as known;
+# Abadie and Imbens 2016 have the correction.)
 #
 # And matching **without replacement**, recommended for its smaller variance? Of the heavy users, 4,805 opted in and
 # only 2,624 did not. When these are used up, 2,181 of the 13,451 must take medium twins, who complete 15 points less.
@@ -769,9 +770,10 @@ print("regression on own choice, share of colleagues, tier: {:.3f} and {:.3f}".f
 # ## 12. What you would ship
 #
 # AIPW with **cross-fitting**: the models that predict a user's score and outcome never saw that user (Chernozhukov et
-# al. 2018). With two small regressions it hardly matters; with boosted trees it is what keeps the interval valid. The
-# tool does it, with errors that hold when one model is wrong, and asks everything above of a log before it answers.
-# (`TreatmentEffect` of statsmodels finds the same numbers, without cross-fitting; a test compares.)
+# al. 2018). With two small regressions it hardly matters; with boosted trees no interval is valid without it, and
+# with it only if both models learn fast enough. The tool does it, with errors that hold when one model is wrong, and
+# asks everything above of a log before it answers. (`TreatmentEffect` of statsmodels finds the same numbers, without
+# cross-fitting; a test compares.)
 
 # %%
 columns = {"outcome": "task_completed", "treated": "opt_in_agent_mode", "user": "user_id",
@@ -895,6 +897,8 @@ display(result.sensitivity()[["measure", "estimate", "limit"]].round(3), benchma
 #   *Econometrica* 74(1). doi:10.1111/j.1468-0262.2006.00655.x
 # - Abadie, A., and Imbens, G. W. (2008). On the failure of the bootstrap for matching estimators. *Econometrica* 76(6).
 #   doi:10.3982/ECTA6474
+# - Abadie, A., and Imbens, G. W. (2016). Matching on the estimated propensity score. *Econometrica* 84(2).
+#   doi:10.3982/ECTA11293
 # - Austin, P. C. (2009). Balance diagnostics for comparing the distribution of baseline covariates between treatment
 #   groups in propensity-score matched samples. *Statistics in Medicine* 28(25). doi:10.1002/sim.3697
 # - Chernozhukov, V., et al. (2018). Double/debiased machine learning for treatment and structural parameters.

@@ -112,7 +112,8 @@ CURIOUS, MORE_OPT_IN = 0.30, 0.20
 e = rate + CURIOUS * MORE_OPT_IN
 q1, q0 = CURIOUS * (rate + MORE_OPT_IN) / e, CURIOUS * (1 - rate - MORE_OPT_IN) / (1 - e)
 needed = 0.05 / (share @ (q1 - q0))
-print(f"curious: {share @ q1:.3f} of those who opted in, {share @ q0:.3f} of the others; needed {needed:.3f}")
+print(f"curious in a tier, averaged over all users' tiers: {share @ q1:.3f} of those who opted in, {share @ q0:.3f} of "
+      f"the others; needed {needed:.3f}")  # fmt: skip
 n, y = draw(2, e, usual + needed * q0, usual + needed * q1)
 reported, mcse = weighted(n, y).mean(), weighted(n, y).std(ddof=1) / 20
 print(f"IPW reports {reported:.4f} ± {mcse:.4f} (400 datasets)")

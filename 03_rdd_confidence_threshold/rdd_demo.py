@@ -404,8 +404,8 @@ print(f"correlation of the estimates of the lines 0.10 and 0.20, straight world:
 
 # %% [markdown]
 # **Straight**, the world of our logs: all five are right on average, and the dashboard is the most precise. Read the
-# coverages with their error (±): the lines' 0.93 is two errors below 0.95, and both lines saw the same datasets; chance
-# does that to one study in twenty.
+# coverages with their error (±): the lines' 0.93 is two and a half errors below 0.95, and both lines saw the same
+# datasets; chance does that to one study in forty.
 #
 # **Bent**: the dashboard is off by twenty-two points. The line with bandwidth 0.10 is off by four, and sure of itself. The
 # quadratic and what ships hold.
@@ -612,10 +612,12 @@ for degree, h in [(1, 0.03), (1, 0.05), (1, 0.10), (1, 0.15), (1, 0.20), (2, 0.1
     bend[degree, h] = *report(name, *found), found[0].std()
 
 # %% [markdown]
-# The tempting answer is to widen it, since more users should settle a dispute, and that is the printed
-# advice. It is backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the smallest
-# scatter of all. A bootstrap would call it the most trustworthy. Read a disagreement as "there is a bend in this
-# window", and narrow it, or let `rdrobust` do so: in section 7 it kept its coverage in this very world.
+# The tempting answer is to widen it, since more users should settle a dispute, and that is the printed advice. It is
+# backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the
+# smallest scatter of all. A bootstrap would call it the most trustworthy. Read a disagreement that is large against
+# its own error as "there is a bend in this window", and narrow it (the error is about $\sqrt{s_n^2 - s_w^2}$, with
+# the standard errors of the narrow and the wide fit); or let `rdrobust` do so: in section 7 it kept its coverage in
+# this very world.
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.4))
@@ -710,9 +712,10 @@ print(f"so small by chance in one of {len(p)} checks: {1 - (1 - p.min()) ** len(
 # checks the smallest p is as small as that in about one log out of four. Fix the checks in advance, count them, and look for a pattern and
 # not for a star.
 #
-# **If you do not trust the bias correction**, state how sharply the curves may bend and ask for an interval that covers
-# whatever they do within that bound (Armstrong and Kolesár 2020). With a running variable of few values, such as a score
-# from 1 to 10, this is the one to report (Kolesár and Rothe 2018).
+# **If you do not trust the bias correction**, state how sharply the curves may bend and ask for an interval that
+# covers whatever they do within that bound (Armstrong and Kolesár 2020). With a running variable of few values, such
+# as a score from 1 to 10, this is the one to report (Kolesár and Rothe 2018). The bound is yours to state: where you
+# state none, `honest` reads a rule of thumb from the log, and the promise holds only if the curves stay within it.
 
 # %%
 honest = result.honest()
@@ -747,9 +750,10 @@ print(result.report())
 # - A rule that treats everyone on one side of a line makes an experiment *at* the line, if nothing else jumps there.
 # - Draw the plot first. A step you cannot see in the bins deserves suspicion.
 # - Bandwidth trades noise for bias. Interval width, and so the bootstrap, only knows the noise.
-# - When fits disagree, narrow the window; or let the data choose it and correct for the bend.
+# - When fits disagree by more than chance, narrow the window; or let the data choose it and correct for the bend.
 # - A check must be able to fail: no bin across the line, placebos on one side of it, the number of checks stated.
-# - The answer is about the line. It tells where to put it, and not whether to have the feature.
+# - The answer is about the line. It tells whether to move it a little, and in which direction; not where it belongs,
+#   nor whether to have the feature.
 #
 # **Next:** [04](../04_synthetic_control/synthetic_control_demo.ipynb), a feature that no threshold switches on, but a
 # date: the model upgrade reaches some workspaces in week 20 and the others later.

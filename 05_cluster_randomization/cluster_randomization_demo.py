@@ -257,10 +257,11 @@ show(figure, "interference",
 # *Figure 1. The wall has holes. Colleagues inside a workspace share its treatment, so whole workspaces are assigned.
 # What crosses between workspaces reaches the ringed users: they belong to the control group and are not untreated.*
 #
-# "Nobody's outcome depends on another's treatment" is called the stable unit treatment value assumption (SUTVA). It
-# fails here, and more data does not bring it back. But if we know *who* is exposed, they can have a mean of their own:
-# minutes are regressed on two dummies, so that both effects are differences from control users who are not exposed. The
-# errors are cluster-robust: the residuals of a workspace are added up before they are squared (**CR1**).
+# "Nobody's outcome depends on another's treatment" is one half of the stable unit treatment value assumption (SUTVA);
+# the other, that there is one version of the treatment, breaks in Failure 5. This half fails here, and more data does
+# not bring it back. But if we know *who* is exposed, they can have a mean of their own: minutes are regressed on two
+# dummies, so that both effects are differences from control users who are not exposed. The errors are cluster-robust:
+# the residuals of a workspace are added up before they are squared (**CR1**).
 
 # %%
 model, by_workspace = smf.ols("minutes ~ treated + exposed", logs), {"groups": workspace}
@@ -546,7 +547,7 @@ show(figure, "coverage",
 
 # %% [markdown]
 # *Figure 4. Coverage against the number of workspaces; the grey band is 0.95 with its Monte Carlo error. All see the
-# same 1,000 users per workspace. More users would not change this figure.*
+# same 1,000 users per workspace. More users would not change its curves.*
 #
 # - **CR1 with a normal quantile** and the **cluster bootstrap** need many workspaces. They fail gradually, and nothing
 #   in their output warns. The tempting answer for 4 is "about 90": users are many, and the error is called robust. But
@@ -802,8 +803,9 @@ print(f"minus placebo {apart[0] - apart[1]:.2f}; no agent mode {over_workspaces(
 # too: 27 % of the treated users are in agent mode, and nobody among the pure controls.
 #
 # The check costs one subtraction. *Inside treated workspaces* nobody is exposed in this sense, so agent mode should
-# make no difference, and it makes 2.00. Take this placebo off, and 0.20 is left. The comparison without agent mode has
-# not moved at all.
+# make no difference, and it makes 2.00. Take this placebo off, and 0.20 is left: the spillover, if agent mode does as
+# much with the summarizer as without it, and nobody who has one gains from reading along. The comparison without
+# agent mode has not moved at all.
 #
 # | failure | what the estimate does | what notices |
 # |---|---|---|

@@ -22,9 +22,10 @@
 #    0.0849 to the fourth decimal; twice the workspaces make it 0.0600; the measurement from before is worth about three
 #    times as many workspaces (section 9). The tempting answer is 500,000 users, since that is the largest number. But
 #    they sit in the same 50 workspaces.
-# 3. **The same difference inside treated workspaces**, where nobody is exposed to a treatment that is not their own. If
-#    it is 2.0 there, only 0.2 is left to explain (Failure 7). The tempting answer is a subtraction of the dashboard's
-#    number, or none, since 2.2 is so clearly not chance. It is no chance. It is agent mode, or who chooses it.
+# 3. **The same difference inside treated workspaces**, where nobody is exposed to a treatment that is not their own.
+#    If it is 2.0 there, only 0.2 is left to explain, as long as agent mode does as much with the summarizer as
+#    without it (Failure 7). The tempting answer is a subtraction of the dashboard's number, or none, since 2.2 is so
+#    clearly not chance. It is no chance. It is agent mode, or who chooses it.
 #
 # ## 1. Change a constant
 #

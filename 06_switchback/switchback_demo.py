@@ -39,7 +39,7 @@
 # | two days find, with power 0.80, an effect of | 1.6 pp | 20 pp |
 # | one point takes | 5 days | more than a year |
 # | "95 %" intervals that hold the truth, by least squares | 94 to 96 % | 75 to 79 % |
-# | ... that allow for hours like their neighbours | 95 to 98 % | 94 to 98 % |
+# | ... that allow for neighbouring hours being alike | 95 to 98 % | 94 to 98 % |
 #
 # (pp: percentage points. Power 0.80: in 80 % of such experiments the interval excludes 0. Last two rows: a coin for each
 # three hours.) Routing adds 6 points at once, and 3 more in the hour *after* an on-hour. The dashboard shows neither,
@@ -593,8 +593,9 @@ show(figure, "two_days",
 # $$\hat\tau = \frac{1}{n}\sum_t Y_t\left(\frac{w_t\,w_{t-1}}{P(w_t\,w_{t-1} = 1)}
 # - \frac{(1 - w_t)(1 - w_{t-1})}{P(w_t = w_{t-1} = 0)}\right).$$
 #
-# It targets the total exactly, without a model of the effects. (The tool takes outcomes less their mean, which saves
-# variance.)
+# It needs no model but that nothing lasts longer than the hour after. Hours in which the coins cannot give both (in
+# pairs, the first of each second block) are left out of the sum and of $n$. (The tool takes outcomes less their mean,
+# which saves variance.)
 
 # %%
 HISTORY = pd.DataFrame({"hour": year, "real": share.to_numpy(), "simulated": histories["simulated"]})
@@ -853,9 +854,9 @@ display(uneven.set_index("per")[["estimate", "lo", "hi"]].assign(truth=truths).r
 #
 # ## 11. What you would ship
 #
-# The total, with an interval that allows for hours like their neighbours; direct effect and carryover beside it. The
-# tool checks the log first. Here it has one thing to say, and we know it: in this fixed schedule each hour of the day
-# has one arm.
+# The total, with an interval that allows for neighbouring hours being alike; direct effect and carryover beside it.
+# The tool checks the log first. Here it has one thing to say, and we know it: in this fixed schedule each hour of the
+# day has one arm.
 
 # %%
 log = hours.assign(time=pd.date_range("2026-01-05", periods=48, freq="h"))
@@ -879,8 +880,8 @@ result = sb.analyse(log, COLUMNS, slot="1h", lags=1, cycle=24, schedule="paired 
 display(result.analyses().set_index("analysis").round(4))
 
 # %% [markdown]
-# All four hold the truth of 0.09. HAC and the replayed coins agree, from different assumptions; Horvitz and Thompson's
-# estimator needs neither of them, and its interval is three times as wide.
+# All four hold the truth of 0.09. HAC and the replayed coins agree, from different assumptions; Horvitz and
+# Thompson's estimator needs only that nothing lasts longer than an hour, and its interval is three times as wide.
 #
 # **Your turn:** [switchback_practice](switchback_practice.ipynb) plans a switchback on your own history and then reads
 # your own log. It is shown there on the departures of section 9.

@@ -124,6 +124,7 @@ CLAIMS = [
     Claim("The article reads the order of its two numbers, matching below weighting, as typical of one nearest neighbour. Averaged over ties, matching lies above: "
           "{averaged:.4f} against {by_weight['ATT']:.4f}", when="PLATFORMS['macOS'] == float(SAID['att_match']) < float(SAID['att_ipw']) < averaged"),
     Claim("give an error that charges for twins who serve often; the tool has it, {matched.error:.4f}"),
+    Fixed("Abadie and Imbens 2016 have the correction", why="the reference"),
     Claim("recommended for its smaller variance? Of the heavy users, {computed['n_treated_heavy']:,} opted in and only {computed['n_control_heavy']:,} did not. When these "
           "are used up, {computed['n_treated_heavy'] - computed['n_control_heavy']:,} of the {computed['n_treated']:,} must take medium twins, who complete "
           "{100 * (by_tier.loc['heavy', 'without'] - by_tier.loc['medium', 'without']):.0f} points less. That alone adds two and a half points: a smaller variance around "

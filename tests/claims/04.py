@@ -282,8 +282,8 @@ CLAIMS = [
           when="about(-trends['bias_lo'], result.estimate, 0.1)"),
     Claim("drift by {100 * bounds.loc[1, 'M']:.1f} points a week, the interval reaches from {100 * bounds.loc[1, 'lo']:.1f} to "
           "{100 * bounds.loc[1, 'hi']:.1f} points; with {100 * bounds.loc[2, 'M']:.1f}, zero is in it", when="bounds.loc[2, 'lo'] < 0"),
-    Claim("the upgrade helped, unless wave 1 was drifting upwards by {100 * bounds.loc[2, 'M']:.1f} points a week",
-          when="bounds.loc[1, 'lo'] > 0 > bounds.loc[2, 'lo'] and WAVE_1[1] == 1"),
+    Claim("the upgrade helped, unless wave 1 was drifting upwards by more than {100 * drift[drift > 0].index.max():.2f} points a week for a reason of "
+          "its own (the past leaves open up to {100 * trends['slope_hi']:.2f})", when="drift.iloc[0] > 0 > drift.iloc[-1] and WAVE_1[1] == 1"),
     Claim("refit on all {WEEKS} weeks, and ask whether the residuals of weeks {START} to {WEEKS - 1} stand out among all cyclic shifts"),
     Fixed("none of them has to play the treated unit", why=LOGIC),
     Claim("Both intervals hold zero. Equal weights make it hardly narrower",

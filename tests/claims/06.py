@@ -48,7 +48,7 @@ CLAIMS = [
     Claim("an effect of | {100 * study.loc['simulated', 'finds']:.1f} pp | {100 * study.loc['real', 'finds']:.0f} pp |"),
     Claim("| one point takes | {formula[0.01] / 24:.0f} days | more than a year |", when="needed.min() > 365 * 24"),
     Claim("by least squares | {span(SCENES[3], 'least squares')} | {span(SCENES[1], 'least squares')} |"),
-    Claim("that allow for hours like their neighbours | {span(SCENES[3], 'HAC')} | {span(SCENES[1], 'HAC')} |"),
+    Claim("that allow for neighbouring hours being alike | {span(SCENES[3], 'HAC')} | {span(SCENES[1], 'HAC')} |"),
     Fixed("Power 0.80: in 80 % of such experiments the interval excludes 0", why="what power means"),
     Claim("Last two rows: a coin for each three hours", when="DESIGN['block'] == 3 and SCHEDULES['coin per 3 hours'][1] == 3"),
     Claim("Routing adds {100 * DIRECT:.0f} points at once, and {100 * CARRYOVER:.0f} more in the hour after an on-hour"),
