@@ -409,8 +409,7 @@ print(np.round(adjusted := within_tiers(logs), 4))
 # %% [markdown]
 # This is the estimate of the first page, 8.5 points. It leans on one sentence: *within a tier, those who opted in
 # would have done as well without agent mode as the others did*. That much gives the effect on those who opted in, the
-# ATT, where the tiers are weighted by *them*: 7.7 points. For the 8.5, an average over everybody, the ATE, add: *and
-# the others would have done as well with it*.
+# ATT: with *their* tiers, 7.7 points. For everybody, the ATE, add: *and the others would have done as well with it*.
 #
 # **Not everything on which users agree closes a door.** What the treatment itself has changed opens new ones. Session
 # minutes look like a good stand-in for engagement, and rise with agent mode, too:

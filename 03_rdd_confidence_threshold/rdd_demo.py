@@ -614,10 +614,11 @@ for degree, h in [(1, 0.03), (1, 0.05), (1, 0.10), (1, 0.15), (1, 0.20), (2, 0.1
 # %% [markdown]
 # The tempting answer is to widen it, since more users should settle a dispute, and that is the printed advice. It is
 # backwards. The line is wrong *because* it reaches too far: at 0.20 it has the wrong sign, coverage 0, and the
-# smallest scatter of all. A bootstrap would call it the most trustworthy. Read a disagreement that is large against
-# its own error as "there is a bend in this window", and narrow it (the error is about $\sqrt{s_n^2 - s_w^2}$, with
-# the standard errors of the narrow and the wide fit); or let `rdrobust` do so: in section 7 it kept its coverage in
-# this very world.
+# smallest scatter of all. A bootstrap would call it the most trustworthy.
+#
+# Read a disagreement that is large against its own error as "there is a bend in this window", and narrow it; or let
+# `rdrobust` do so: in section 7 it kept its coverage in this very world. (The error's square is about the difference
+# of the squared standard errors, for the wide window holds the narrow one.)
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.4))

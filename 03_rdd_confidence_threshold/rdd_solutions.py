@@ -16,8 +16,8 @@
 #
 # 1. **Show the narrow fit**, and say that the two disagree. The tempting answer is the wide one, since it has more
 #    users and a smaller error. But a larger number of users only makes an estimate *surer*. If the curves bend within
-#    0.20, it becomes surer of the wrong number (Failure 4). A disagreement that is large against its own error (about
-#    $\sqrt{s_n^2-s_w^2}$ of the narrow and the wide one) is evidence of a bend; the narrow window has less of it.
+#    0.20, it becomes surer of the wrong number (Failure 4). A disagreement that is large against its own error
+#    (Failure 4) is evidence of a bend; the narrow window has less of it.
 # 2. **Sorting that balances**: as many users moved up as down. Or sorting by few users in a small log, which the test
 #    has no power to see. The tempting answer is "none": but a large p says that nothing was seen, not that nothing is
 #    there.
@@ -103,8 +103,9 @@ assert abs(bias) < 0.01 and 0.70 < seen < 0.92
 # %% [markdown]
 # Five per cent of the users of one bin change sides. The counts notice it in about four datasets of five, while the
 # estimate moves by about half of its standard error. Here **the density sees sorting before sorting does much harm**.
-# That depends on who moves, which no count tells: as many movers who differ more from the others do more harm. It
-# also cuts the other way: in a log of this size, a significant density test does not yet mean that the estimate is
+# That depends on who moves, which no count tells: as many movers who differ more from the others do more harm.
+#
+# It also cuts the other way: in a log of this size, a significant density test does not yet mean that the estimate is
 # ruined. Estimate how many moved, and try the donut.
 #
 # ## 3. Design something new

@@ -259,9 +259,11 @@ show(figure, "interference",
 #
 # "Nobody's outcome depends on another's treatment" is one half of the stable unit treatment value assumption (SUTVA);
 # the other, that there is one version of the treatment, breaks in Failure 5. This half fails here, and more data does
-# not bring it back. But if we know *who* is exposed, they can have a mean of their own: minutes are regressed on two
-# dummies, so that both effects are differences from control users who are not exposed. The errors are cluster-robust:
-# the residuals of a workspace are added up before they are squared (**CR1**).
+# not bring it back.
+#
+# But if we know *who* is exposed, they can have a mean of their own: minutes are regressed on two dummies, so that
+# both effects are differences from control users who are not exposed. The errors are cluster-robust: the residuals of
+# a workspace are added up before they are squared (**CR1**).
 
 # %%
 model, by_workspace = smf.ols("minutes ~ treated + exposed", logs), {"groups": workspace}

@@ -380,15 +380,16 @@ exact = pd.DataFrame({"mean after 1,800 pairs": [sequential.mean_under_null(p, H
                       "ever at 20": [ever(p, HORIZON).sum() for p in RATES]}, RATES)  # fmt: skip
 display(exact.round(4))
 found, unsafe = ([ever(0.6, HORIZON, effect=e, first_look=k).sum() for k in (1, 14 * PER_DAY)] for e in (0.05, 0))
-print(f"power at +5 points {found[0]:.4f}; if no stop is allowed before day 14: {found[1]:.3f}")
-print(f"at 20 where nothing happens {unsafe[0]:.4f}; if no stop is allowed before day 14: {unsafe[1]:.4f}")
+print(f"power at +5 points {found[0]:.4f}, wrong {unsafe[0]:.4f}; first look on day 14: {found[1]:.3f}, {unsafe[1]:.4f}")
 
 # %% [markdown]
 # At Paul's own rate, 0.6, the chance is 0.0546, as at 0.4, and 0.0575 at one half: more than promised, by little.
 # With more pairs it only grows. (A simulation of a thousand tests cannot show this: its error is 7 in a thousand.) At
-# extreme rates the test is overcautious instead. A minimum run time does make this test safer, since nearly all false
-# alarms come in the first days: from day 14 on it is wrong in 0.3 % of tests, for a power of 0.456 instead of 0.504.
-# It is no cure, for the promise was to look at any time.
+# extreme rates the test is overcautious instead.
+#
+# A minimum run time does make this test safer, since nearly all false alarms come in the first days: from day 14 on
+# it is wrong in 0.3 % of tests, for a power of 0.456 instead of 0.504. It is no cure, for the promise was to look at
+# any time.
 #
 # "At most 5 % for any proper prior", it says. Beta(0.5, 0.5) is the textbook's default; Beta(0.01, 0.01) is often called
 # uninformative. Both are proper.

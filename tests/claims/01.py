@@ -146,9 +146,9 @@ CLAIMS = [
     Fixed("within 0.10, and take", why="the default of at_threshold"),
     Fixed("add the two coefficients", why=LOGIC),
     Claim("All {words(len(design))} intervals hold the truth", when="((design[:, 1] < truth) & (truth < design[:, 2])).all()"),
-    Claim("where the tiers are weighted by them: {100 * np.average([logs['task_completed'][(logs['tier'] == k) & (logs['opt_in_agent_mode'] == 1)].mean() - "
+    Claim("the ATT: with their tiers, {100 * np.average([logs['task_completed'][(logs['tier'] == k) & (logs['opt_in_agent_mode'] == 1)].mean() - "
           "logs['task_completed'][(logs['tier'] == k) & (logs['opt_in_agent_mode'] == 0)].mean() for k in range(3)], "
-          "weights=logs['tier'][logs['opt_in_agent_mode'] == 1].value_counts().sort_index()):.1f} points. For the {100 * adjusted[0]:.1f}, an average over everybody"),
+          "weights=logs['tier'][logs['opt_in_agent_mode'] == 1].value_counts().sort_index()):.1f} points"),
     Claim("two and a half times that of the dashboard for the premium model, and {words(wider[5])} times for the summarizer, where {change"
           "['workspace_id'].size} workspaces count and not {len(logs):,} users",
           when="about(wider[2], 2 + 1 / 2, 0.03) and len(ROWS) - 5 == 2"),
