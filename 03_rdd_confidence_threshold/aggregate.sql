@@ -1,6 +1,6 @@
 -- All that a regression discontinuity needs of a log with one row per user (table `logs`).
 -- A row of the result is one value of the running variable (or one cell of it, where `step` is above 0): its rows, and
--- the sums of their outcomes and treatments. Partial results, of two shards say, add up (of `least` and `most` the smallest
+-- the sums of their outcomes and treatments. Partial results, of two shards say, add up (of `lowest` and `highest` the smallest
 -- and the largest).
 WITH your_columns AS ( -- for your own logs, change this block only; `queries` of discontinuity.py writes it for you
     SELECT
@@ -34,8 +34,8 @@ SELECT
     SUM(used) AS n,
     SUM(CASE WHEN used = 1 THEN outcome ELSE 0 END) AS y,
     SUM(CASE WHEN used = 1 THEN outcome * outcome ELSE 0 END) AS yy,
-    MIN(CASE WHEN used = 1 THEN outcome END) AS least,
-    MAX(CASE WHEN used = 1 THEN outcome END) AS most,
+    MIN(CASE WHEN used = 1 THEN outcome END) AS lowest,
+    MAX(CASE WHEN used = 1 THEN outcome END) AS highest,
     SUM(CASE WHEN used = 1 AND outcome <> 0 THEN 1 ELSE 0 END) AS not_zero,
     SUM(CASE WHEN used = 1 AND treated = 1 THEN 1 ELSE 0 END) AS d,
     SUM(CASE WHEN used = 1 AND treated = 1 THEN outcome ELSE 0 END) AS dy

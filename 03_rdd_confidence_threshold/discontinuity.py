@@ -643,7 +643,7 @@ def _cells(aggregate, design):
     if missing := [name for name in COLUMNS if name not in cells]:
         raise ValueError(f"aggregate: no columns {', '.join(missing)}; run the text that queries() writes today")
     if cells["x"].duplicated().any():  # partial aggregates of shards
-        how = {name: {"least": "min", "most": "max"}.get(name, "sum") for name in cells.columns if name != "x"}
+        how = {name: {"lowest": "min", "highest": "max"}.get(name, "sum") for name in cells.columns if name != "x"}
         cells = cells.groupby("x", as_index=False).agg(how)
     cells = cells.sort_values("x")
     cells = cells.reset_index(drop=True)
@@ -717,13 +717,13 @@ def _largest(cells, near, fit):
     rows, total = 0.0, 0.0
     for treated in (False, True):
         own = cells[near & (cells["treated"] == treated) & (cells["n"] > 0)]
-        n, y, yy, least, most = (own[name].to_numpy() for name in ("n", "y", "yy", "least", "most"))
+        n, y, yy, lowest, highest = (own[name].to_numpy() for name in ("n", "y", "yy", "lowest", "highest"))
         X = np.column_stack([np.ones(len(own)), own["distance"] / fit.h])
         W = X * np.maximum(1 - own["distance"].abs().to_numpy() / fit.h, 0)[:, None]
         inverse = np.linalg.pinv((W * n[:, None]).T @ X, hermitian=True)
         m, weight = X @ inverse @ (W.T @ y), W @ inverse[0]
         total += weight**2 @ np.maximum(yy - 2 * m * y + n * m**2, 0)
-        rows = max(rows, (weight**2 * np.maximum((most - m) ** 2, (least - m) ** 2)).max(initial=0))
+        rows = max(rows, (weight**2 * np.maximum((highest - m) ** 2, (lowest - m) ** 2)).max(initial=0))
     return rows / total if total > 0 else 0.0
 
 
@@ -733,7 +733,7 @@ def _worth(cells, near, fit, offset):
     worth: as how many rows they count in an average with the weights of the estimate, (sum of w)² / (sum of w²).
     """
     n, others = cells["n"], cells["not_zero"]
-    binary = cells["least"].isin([0, 1, np.nan]).all() and cells["most"].isin([0, 1, np.nan]).all()
+    binary = cells["lowest"].isin([0, 1, np.nan]).all() and cells["highest"].isin([0, 1, np.nan]).all()
     if offset or not (binary or others[near].sum() < n[near].sum() / 2):
         return []
     found, w = [], np.maximum(1 - cells["distance"].abs() / fit.h, 0)
@@ -763,7 +763,7 @@ class _Arrays:
 
 
 FEW_ROWS, FEW_VALUES = 20, 10
-COLUMNS = ("x", "rows_in_cell", "n", "y", "yy", "least", "most", "not_zero", "d", "dy")  # of the aggregate
+COLUMNS = ("x", "rows_in_cell", "n", "y", "yy", "not_zero", "lowest", "highest", "d", "dy")  # of the aggregate
 
 
 def _findings(cells, near, fit, design, outcome, covariates):

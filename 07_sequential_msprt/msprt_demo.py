@@ -380,7 +380,7 @@ exact = pd.DataFrame({"mean after 1,800 pairs": [sequential.mean_under_null(p, H
                       "ever at 20": [ever(p, HORIZON).sum() for p in RATES]}, RATES)  # fmt: skip
 display(exact.round(4))
 found, unsafe = ([ever(0.6, HORIZON, effect=e, first_look=k).sum() for k in (1, 14 * PER_DAY)] for e in (0.05, 0))
-print(f"power at +5 points {found[0]:.4f}, wrong {unsafe[0]:.4f}; first look on day 14: {found[1]:.3f}, {unsafe[1]:.4f}")
+print(f"power at +5 {found[0]:.4f}, wrong {unsafe[0]:.4f}; first look on day 14: {found[1]:.3f}, {unsafe[1]:.4f}")
 
 # %% [markdown]
 # At Paul's own rate, 0.6, the chance is 0.0546, as at 0.4, and 0.0575 at one half: more than promised, by little.
