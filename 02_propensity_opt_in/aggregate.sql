@@ -7,7 +7,7 @@ WITH your_columns AS ( -- for your own logs, change this block only; `queries` o
         query_confidence AS z2, -- a covariate, here a number: NULL where missing, infinite where it is no number
         opt_in_agent_mode AS treated, -- 0 or 1, NULL where missing
         task_completed AS outcome, -- a number: NULL where missing, infinite where it is no number
-        0 AS fold -- for cross-fitting: a number from a hash of the user, or 0 in every row
+        0 AS fold -- for cross-fitting: a number from a hash of the user (-1 where missing), or 0 in every row
     FROM logs
 ),
 

@@ -816,15 +816,16 @@ def _cells(table, covariates):
 
 
 def _folds(table, cells, X, n, d, by_user, folds):
-    """(fold of each kind or None, why not). By user where the query made folds; else by the covariates."""
+    """(fold of each kind or None, why not). By user where (nearly) all are known; else by the covariates."""
     few = min(n @ d, n @ (1 - d))
     if folds is None and few < ROWS_TO_FOLD * X.shape[1]:
         return None, f"the smaller arm has fewer than {ROWS_TO_FOLD} rows for each column of the models"
     if folds == 1:
         return None, ""
     folds = folds or FOLDS
-    if by_user:
-        return table["fold"].to_numpy(), ""
+    by_cell, unknown = (cells % np.uint64(folds)).astype(int), (table["fold"] < 0).to_numpy()
+    if by_user and n @ unknown <= 0.01 * n.sum():
+        return np.where(unknown, by_cell, table["fold"]), ""
     # Rows of the same covariates are in one fold. That will do where every level is spread over many kinds of rows.
     code = np.unique(cells, return_inverse=True)[1]
     rows = np.bincount(code.astype(np.intp), n)
@@ -836,7 +837,7 @@ def _folds(table, cells, X, n, d, by_user, folds):
         want = 10 * X.shape[1] if j == 0 else 20
         if inside.sum() and inside.sum() ** 2 / (inside**2).sum() < 0.5 * min(want, inside.sum()):
             return None, "there are too few kinds of rows to hold some out; name `user` to hold out users"
-    return (cells % np.uint64(folds)).astype(int), ""
+    return by_cell, ""
 
 
 def _kinds(aggregate, covariates, design, by_user):
@@ -1224,10 +1225,10 @@ def _bin_sql(x, limits, first=0):
 
 
 def _fold_sql(who, folds):
-    """SQL for 0 to folds - 1 from a hash of the user: the same in every engine, whatever the order of the rows."""
+    """SQL for 0 to folds - 1 from a hash of the user: the same in every engine and order of rows; -1: not known."""
     digits = f"SUBSTR(MD5(CAST({who} AS STRING)), 1, 4)"
     cases = " ".join(f"WHEN {digits} < '{65536 * (k + 1) // folds:04x}' THEN {k}" for k in range(folds - 1))
-    return f"CASE {cases} ELSE {folds - 1} END"
+    return f"CASE WHEN {who} IS NULL THEN -1 {cases} ELSE {folds - 1} END"
 
 
 def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0.0, **design):
@@ -1294,6 +1295,8 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
             block["outcome"] = f"({block['outcome']}) - {own_logs.literal(offset)}"
         covariates, source, notes = _fit_size(log, covariates, block, design)
         check, aggregate = (log.ask(query) for query in _queries(block, covariates, _sql_folds(design), source))
+        if source != "logs":
+            notes += _sampled(aggregate, log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0] - _no_treatment(check))
     return _answer(check, aggregate, columns, design, covariates, offset, notes)
 
 
@@ -1349,11 +1352,13 @@ def _fit_size(log, covariates, block, design):
     """(covariates, source, notes): what to do with a log of more kinds of rows than memory and patience allow.
 
     First numbers of many values are cut into at least BINS bins each, whose means and mean squares are kept; if that is
-    still too much, users (or kinds of rows) are sampled by a hash.
+    still too much, users (or rows, where the user is not known) are sampled by a hash: the same in any order.
     """
     rows = int(log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0])
     if rows <= 50_000:
         return covariates, "logs", []
+    who = block["who"] or "NULL"
+    row = f"hash({', '.join([who, block['treated'], block['outcome'], *sorted(c.sql for c in covariates)])})"
     look = ", ".join(f"{c.sql} AS z{k}" for k, c in enumerate(covariates, start=1))
     first = log.ask(f"SELECT {look} FROM (SELECT * FROM logs LIMIT 200000) AS logs")
     distinct = first.nunique()
@@ -1384,13 +1389,18 @@ def _fit_size(log, covariates, block, design):
             notes.append(say(f"{c.name} was cut into {len(edges) + 1} bins", severity=WARNING,
                              what_to_do="The means of the bins are kept, so this costs next to nothing."))  # fmt: skip
         return covariates, "logs", notes
-    key = block["who"] or "CONCAT(" + ", '|', ".join(f"COALESCE(CAST({c.sql} AS STRING), '')" for c in covariates) + ")"
-    limit = f"{min(int(65536 * room / rows), 65535):04x}"
-    source = f"(SELECT * FROM logs WHERE SUBSTR(MD5({key}), 1, 4) < '{limit}') AS logs"
-    share = int(limit, 16) / 65536
-    return covariates, source, [say(f"{share:.1%} of the rows were used, drawn by a hash", severity=WARNING, what_to_do=
-                                    "Nearly every row is of a kind of its own. Fewer covariates, or fewer different "
-                                    "values, would let all rows count.")]  # fmt: skip
+    # DuckDB's hash, not the one of folds: users with a small one of those are all in the same fold.
+    by_row = f"hash({row}, ROW_NUMBER() OVER (PARTITION BY {row}))"  # rows that are alike in all are drawn one by one
+    drawn = f"% 1000000 < {int(1_000_000 * room / rows)}"
+    users = f"SELECT * FROM logs WHERE hash({who}) {drawn} AND {who} IS NOT NULL UNION ALL " if block["who"] else ""
+    return covariates, f"({users}SELECT * FROM logs WHERE {who} IS NULL QUALIFY {by_row} {drawn}) AS logs", []
+
+
+def _sampled(aggregate, rows):
+    used = aggregate["rows_in_cell"].sum()
+    return [say(f"{used / rows:.1%} of the rows were used, drawn by a hash", severity=WARNING, what_to_do="Nearly every "
+                "row is of a kind of its own. Fewer covariates, or fewer different values, would let all rows "
+                "count.")]  # fmt: skip
 
 
 def _answer(check, aggregate, columns, design, covariates, offset, notes):

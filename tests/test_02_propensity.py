@@ -976,6 +976,60 @@ def test_a_log_too_long_for_memory_is_cut_or_sampled(monkeypatch):
         same(answer(wide.sample(frac=1, random_state=3), columns), got, rtol=1e-9)
 
 
+def long_log(unknown, n=300_000):
+    """Too many kinds for a model with all interactions; an effect of 2 in six tenths of the rows, else of 0: new users
+    of whom nothing is recorded yet, or users who are not known."""
+    rng = np.random.default_rng(7)
+    other, names = rng.random(n) < 0.4, [f"c{k}" for k in range(12)]
+    if unknown:
+        frame = pd.DataFrame({name: rng.normal(size=n).round(2) for name in names})
+    else:
+        frame = pd.DataFrame({name: np.where(other, 0.0, rng.poisson(3, n)) for name in names})
+    d = (rng.random(n) < (0.4 if unknown else np.where(other, 0.3, 0.5))).astype(int)
+    y = rng.normal(size=n) + np.where(other, 0, 2.0) * d + frame["c0"]
+    return frame.assign(d=d, y=y, u=pd.Series(np.arange(n).astype(str)).mask(other & unknown)), names
+
+
+@pytest.mark.parametrize("unknown, user", [(False, False), (False, True), (True, True)])
+def test_a_sample_of_a_long_log_is_one_of_rows(unknown, user):
+    """A group of equal rows was in it or not as a whole (1.99 for 1.20), and nobody without a user was (2.00)."""
+    frame, names = long_log(unknown)
+    columns = {"outcome": "y", "treated": "d", "covariates": names} | ({"user": "u"} if user else {})
+    got = answer(frame, columns, interactions="all", method="ipw")
+    assert abs(got.estimate - 1.20) < 0.03 and got.lo < 1.20 < got.hi
+    assert f"{got.n['rows'] / 300_000:.1%} of the rows were used, drawn by a hash" in got.problems["problem"].tolist()
+    if not user:
+        same(answer(frame.sample(frac=1, random_state=0), columns, interactions="all", method="ipw"), got, rtol=1e-9)
+
+
+def test_a_sample_of_users_is_spread_over_all_folds(monkeypatch):
+    """Both were made of one hash, so that a sample of less than a fifth was one fold, and there was nothing to fit."""
+    monkeypatch.setattr(ps, "KINDS", 15_000)
+    monkeypatch.setattr(ps, "ENTRIES", 15_000 * 8)
+    rng = np.random.default_rng(1)
+    frame = world(52, n=120_000).assign(**{name: rng.normal(size=120_000) for name in "abcd"})
+    got = answer(frame, COLUMNS | {"user": "u", "covariates": ["plan", "age", *"abcd"]})
+    assert got.n["used"] < 20_000 and got.lo < EFFECT < got.hi
+    assert (np.bincount(got.kinds.fold.astype(int), got.kinds.n) > 0.15 * got.n["used"]).all()
+
+
+def test_users_who_are_not_known_are_no_fold_of_their_own():
+    """They may be another crowd: models that were fitted to the others gave .05 for .50."""
+    rng = np.random.default_rng(2)
+    unknown = rng.random(20_000) < 0.3
+    x = rng.normal(np.where(unknown, 1.0, 0.0), 1).round(3)
+    t = (rng.random(20_000) < np.where(unknown, 0.25, 0.5)).astype(int)
+    y = np.exp(x) + EFFECT * t + rng.normal(size=20_000)
+    frame = pd.DataFrame({"x": x, "t": t, "y": y, "u": pd.Series(np.arange(20_000).astype(str)).mask(unknown)})
+    columns = {"outcome": "y", "treated": "t", "covariates": ["x"]}
+    got = answer(frame, columns | {"user": "u"}, squares=False)
+    assert got.lo < EFFECT < got.hi and "cross-fitted in 5 folds" in got.method
+    same(got, answer(frame, columns, squares=False))
+    few = frame.assign(u=np.where(frame.index < 100, None, frame.index.astype(str)))
+    got = answer(few, columns | {"user": "u"}, squares=False)
+    assert len(np.unique(got.kinds.fold)) == 5 and got.lo < EFFECT < got.hi
+
+
 def test_sixty_three_covariates_within_seconds():
     rng = np.random.default_rng(53)
     n = 5700
