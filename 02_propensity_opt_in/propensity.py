@@ -1360,7 +1360,9 @@ def _fit_size(log, covariates, block, design):
     who = block["who"] or "NULL"
     row = f"hash({', '.join([who, block['treated'], block['outcome'], *sorted(c.sql for c in covariates)])})"
     look = ", ".join(f"{c.sql} AS z{k}" for k, c in enumerate(covariates, start=1))
-    first = log.ask(f"SELECT {look} FROM (SELECT * FROM logs LIMIT 200000) AS logs")
+    # A look at some rows, whatever their order (of rows that are alike in all there may be many: they are counted).
+    first = log.ask(f"SELECT {look}, COUNT(*) AS row_count FROM logs WHERE {row} {_below(200_000 / rows)} GROUP BY ALL")
+    counts = first.pop("row_count").to_numpy(float)
     distinct = first.nunique()
     width = 1 + sum(2 if c.kind == "number" else max(distinct.iloc[k] - 1, 0) for k, c in enumerate(covariates))
     if design["interactions"]:
@@ -1369,10 +1371,7 @@ def _fit_size(log, covariates, block, design):
     if rows <= room:
         return covariates, "logs", []
 
-    def kinds(table):
-        return 1 - (table.drop_duplicates().shape[0] / len(table)) if len(table) else 1.0
-
-    if kinds(first) > 0.5:
+    if len(first) <= 0.5 * counts.sum():
         return covariates, "logs", []
     many = [k for k, c in enumerate(covariates) if c.kind == "number" and not c.edges and distinct.iloc[k] > 2 * BINS]
     coarse = (
@@ -1383,17 +1382,23 @@ def _fit_size(log, covariates, block, design):
         notes = []
         for k in many:
             c, values = covariates[k], first.iloc[:, k].to_numpy(float)
-            values = values[np.abs(values) < 1e300]
-            edges = np.unique(np.quantile(values, np.arange(1, min(bins, 200)) / min(bins, 200)))
+            known = np.abs(values) < 1e300
+            values, shares = values[known], np.arange(1, min(bins, 200)) / min(bins, 200)
+            edges = np.unique(_quantiles(values, counts[known], shares))
             c.edges, c.centre = tuple(edges), float(np.median(values))
             notes.append(say(f"{c.name} was cut into {len(edges) + 1} bins", severity=WARNING,
                              what_to_do="The means of the bins are kept, so this costs next to nothing."))  # fmt: skip
         return covariates, "logs", notes
     # DuckDB's hash, not the one of folds: users with a small one of those are all in the same fold.
     by_row = f"hash({row}, ROW_NUMBER() OVER (PARTITION BY {row}))"  # rows that are alike in all are drawn one by one
-    drawn = f"% 1000000 < {int(1_000_000 * room / rows)}"
+    drawn = _below(room / rows)
     users = f"SELECT * FROM logs WHERE hash({who}) {drawn} AND {who} IS NOT NULL UNION ALL " if block["who"] else ""
     return covariates, f"({users}SELECT * FROM logs WHERE {who} IS NULL QUALIFY {by_row} {drawn}) AS logs", []
+
+
+def _below(share):
+    """SQL that a hash is followed by, true for such a share of them."""
+    return f"% 1000000 < {math.ceil(1_000_000 * share)}"
 
 
 def _sampled(aggregate, rows):
