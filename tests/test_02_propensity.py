@@ -914,6 +914,8 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
         same(got, expected, rtol=1e-7)
     with pytest.raises(ValueError, match="aggregate: no column z2"):
         ps.analyse_tables(tables[0], tables[1].drop(columns="z2"), columns, **design)
+    with pytest.raises(ValueError, match="^aggregate: no column highest, lowest, not_zero; is it from .* today.*$"):
+        ps.analyse_tables(tables[0], tables[1].drop(columns=ps.CHECKED), columns, **design)
     with pytest.raises(ValueError, match="give both or neither"):
         ps.queries(columns, treated_value="On")
     word = ps.queries(columns | {"covariates": ["plan"]}, treated_value="On", control_value="Off")[1]
@@ -921,6 +923,26 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
         warehouse.register("logs", frame)
         with pytest.raises(UnfitLog, match=r"covariate plan is not a finite number.*categories=\['plan'\]"):
             ps.analyse_tables(tables[0], warehouse.sql(word).df(), columns | {"covariates": ["plan"]})
+
+
+def test_extremes_and_noughts_of_shards_add_up():
+    """Few rows pay, around an offset that must not hide it; the largest row is in one shard or the other."""
+    frame = revenue(3, 0.02, (3, 1.5), treated=0.3)
+    columns, design = COLUMNS | {"covariates": ["plan"]}, {"categories": ["plan"], "outcome_offset": 0.1}
+    check, aggregate = ps.queries(columns, **design)
+    with duckdb.connect() as warehouse:
+        warehouse.register("whole", frame.reset_index())
+        views = ("whole", "(FROM whole WHERE index % 2 = 0)", "(FROM whole WHERE index % 2 = 1)")
+        found = [warehouse.sql(aggregate.replace("FROM logs", f"FROM {view}")).df() for view in views]
+        nothing = warehouse.sql(check.replace("FROM logs", "FROM whole")).df()
+    whole, halves = (ps.analyse_tables(nothing, table, columns, **design) for table in (found[0], pd.concat(found[1:])))
+    assert whole.kinds.not_zero.sum() == (frame["y"] != 0).sum()
+    assert whole.kinds.highest.max() == frame["y"].max() - 0.1
+    direct = answer(frame, columns)
+    assert "one row holds" in direct.report()
+    for other in (whole, halves):
+        same(other, direct, rtol=1e-7)
+        assert other.problems["problem"].tolist() == direct.problems["problem"].tolist()
 
 
 def test_files_run_as_they_stand_on_the_series_own_log():
@@ -1065,6 +1087,59 @@ def test_cross_fitting_stops_where_it_would_break():
         ps.analyse(REAL / "nsw_experiment.csv", NSW, folds=5)
     att = ps.analyse(REAL / "nsw_experiment.csv", NSW, folds=5, target="ATT")
     assert att.problems["problem"].str.contains("cross-fitting is unstable").any()
+
+
+def revenue(seed, pays, amount, treated=0.03, n=10_000):
+    """Of n rows, the share `pays` has an outcome of exp(normal(*amount)) and the others 0; there is no effect."""
+    rng = np.random.default_rng(seed)
+    plan, age = rng.choice(["free", "pro", "team"], n, p=[0.6, 0.25, 0.15]), rng.integers(1, 4, n)
+    t = (rng.random(n) < np.where(plan == "pro", 1.3 * treated, treated)).astype(int)
+    y = np.where(rng.random(n) < pays, np.exp(rng.normal(*amount, n)), 0.0)
+    return pd.DataFrame({"plan": plan, "age": age, "t": t, "y": y})
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_outcome_that_is_mostly_nought_needs_others_in_both_arms(sign):
+    """Of 400 such logs .81 of the intervals held the truth, of those where no treated row paid none, and not a word."""
+    found = {"refused": 0, "warned": 0}
+    for seed in range(40):
+        frame = revenue(seed, 0.01, (3, 0.7)).assign(y=lambda f: sign * f["y"])
+        payers = ((frame["y"] != 0) & (frame["t"] == 1)).sum()
+        try:
+            got = answer(frame, target=("ATE", "ATT")[seed % 2], method=("aipw", "ipw", "matching")[seed % 3])
+            assert got.problems["problem"].str.contains("few values other than 0 among the treated").any()
+            found["warned"] += 1
+        except UnfitLog as refusal:
+            assert "few values other than 0 among the treated" in str(refusal)
+            found["refused"] += 1
+            continue
+        assert payers >= 5
+    assert min(found.values()) > 0
+    assert len(answer(revenue(1, 0.05, (3, 0.3), treated=0.3)).problems) == 0  # hundreds pay in each arm
+
+
+def test_an_extreme_row_is_seen_in_a_kind_of_any_size():
+    """Costs with a heavy tail: three kinds of rows, .74 of the intervals held the truth, and not a word."""
+    columns = COLUMNS | {"covariates": ["plan"]}
+    laws = {
+        "heavy": lambda rng: np.where(rng.random(5000) < 0.05, np.exp(2.5 * rng.normal(size=5000)), 0),
+        "normal": lambda rng: rng.normal(size=5000),
+        "exponential": lambda rng: rng.exponential(size=5000),
+        "lognormal": lambda rng: np.exp(rng.normal(size=5000)),
+    }
+    warned = dict.fromkeys(laws, 0)
+    for law, draw in laws.items():
+        for seed in range(40):
+            frame = revenue(seed, 0, (0, 1), treated=0.3, n=5000).assign(y=draw(np.random.default_rng(1000 + seed)))
+            found = answer(frame, columns).problems["problem"]
+            assert found.str.contains(r"one row holds \d+% of the variance").all()
+            warned[law] += len(found)
+    assert warned["heavy"] >= 38 and warned["normal"] == warned["exponential"] == 0 and warned["lognormal"] <= 6, warned
+    for sign in (1, -1):  # the largest of all, or the lowest
+        frame = world(71)
+        frame.loc[7, "y"] += 200 * sign
+        found = answer(frame, columns).problems
+        assert found["rows"].tolist() == [1] and "one row holds" in found["problem"][0]
 
 
 def test_few_rows_for_many_columns_are_refused():
