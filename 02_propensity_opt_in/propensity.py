@@ -1748,16 +1748,22 @@ class Adjustment(Result):
 
         `estimate`: what would take the whole estimate away; `limit`: what would bring the nearer end of the interval to
         zero; both are right for negative effects, and the limit is the value of no bias at all (0, or 1) where the
-        interval holds zero.
+        interval holds zero. nan where a measure does not fit this log; `how` says why.
         """
         _, df, effect, error = self._regression()
-        t = effect / error
-        rows = [("robustness value", robustness_value(t, df), robustness_value(t, df, level=self.level),
-                 "share of the rest of treatment and of outcome that it must explain, in a regression")]  # fmt: skip
+        t, how = effect / error, "share of the rest of treatment and of outcome that it must explain, in a regression"
+        values = robustness_value(t, df), robustness_value(t, df, level=self.level)
+        if not self._is_close(effect):
+            values, how = (np.nan, np.nan), f"needs a regression, and here that has another effect, {short(effect)}"
+        rows = [("robustness value", *values, how)]
         ratio, nearer, how = self._risk_ratio()
         rows.append(("E-value", *([e_value(ratio), e_value(nearer)] if np.isfinite(ratio) else [np.nan, np.nan]), how))
         rows.append(("Rosenbaum's Gamma", np.nan, *self._gamma()))
         return pd.DataFrame(rows, columns=["measure", "estimate", "limit", "how"])
+
+    def _is_close(self, effect):
+        """Whether a regression's effect is in the interval, or within a fifth of the estimate."""
+        return abs(effect - self.estimate) <= max(self.hi - self.estimate, 0.2 * abs(self.estimate))
 
     def _risk_ratio(self):
         """(ratio, its limit nearer to 1, how it was computed)."""
@@ -1921,7 +1927,7 @@ class Adjustment(Result):
         if not (self.lo > 0 or self.hi < 0):
             return ""
         table = self.benchmark()
-        if not len(table) or not np.isfinite(table["zero_at"][0]):
+        if not len(table) or not np.isfinite(table["zero_at"][0]) or not self._is_close(table.attrs["regression"]):
             return ""
         times, name = table["zero_at"][0], table["covariate"][0]
         return f"; a hidden trait {times:.2g} times as strong as {name} could explain it away"

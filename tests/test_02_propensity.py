@@ -1188,6 +1188,20 @@ def test_further_looks():
     assert "lowers y" in answer(world(57, effect=-1.0), target="ATT").report()
 
 
+def test_the_price_is_not_that_of_another_effect():
+    """The effect is 1 on many and -1 on few; a regression weighs them otherwise, says -.36, and gave its own price."""
+    rng = np.random.default_rng(11)
+    many = rng.random(20_000) < 0.7
+    t = (rng.random(20_000) < np.where(many, 0.05, 0.5)).astype(int)
+    age = rng.normal(40, 10, 20_000)
+    y = np.where(many, 1.0, -1.0) * t + 0.5 * many + 0.02 * age + rng.normal(size=20_000) * 0.5
+    result = answer(pd.DataFrame({"plan": np.where(many, "free", "pro"), "age": age, "t": t, "y": y}))
+    assert abs(result.estimate - 0.4) < 0.05 and result.benchmark().attrs["regression"] < -0.3
+    assert "raises y by" in result.report() and "explain it away" not in result.report()
+    value = result.sensitivity().set_index("measure").loc["robustness value"]
+    assert np.isnan(value["estimate"]) and np.isnan(value["limit"]) and "another effect, -0.359" in value["how"]
+
+
 def test_each_target_finds_its_own_effect():
     """The effect grows with age, so the four differ; means over 40 logs within 4 Monte Carlo errors."""
     rng, found, truth = np.random.default_rng(58), [], []
