@@ -1532,7 +1532,7 @@ def _estimate(kinds, e, target, design, prior, method=None):
 
 def _binary(kinds, offset):
     """Are all outcomes 0 or 1?"""
-    return offset == 0 and bool(np.all(np.abs(kinds.yy - kinds.y) <= 1e-9 * np.maximum(kinds.n, 1))
+    return offset == 0 and bool(np.all(np.abs(kinds.yy - kinds.y) <= 1e-9 * np.abs(kinds.y))
                                 and np.all(np.abs(kinds.y - np.rint(kinds.y)) < 1e-6)
                                 and np.all((kinds.y > -1e-9) & (kinds.y < kinds.n + 1e-9)))  # fmt: skip
 

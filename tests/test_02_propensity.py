@@ -589,6 +589,17 @@ def test_outcomes_that_are_not_nought_or_one_are_not_rounded():
                                    [scale * expected.estimate, abs(scale) * expected.error], rtol=1e-5)  # fmt: skip
 
 
+def test_tiny_outcomes_are_not_nought():
+    """Below 1e-9 they were taken for outcomes of 0 and 1, and refused for their few ones."""
+    frame = world(70).assign(y=lambda f: np.random.default_rng(1).uniform(1, 9, len(f)) + f["t"])
+    expected = answer(frame)
+    for scale in (1e-10, 1e-30):
+        got = answer(frame.assign(y=scale * frame["y"]))
+        assert len(got.problems) == 0
+        assert got.estimate == pytest.approx(scale * expected.estimate, rel=1e-7, abs=0)
+        assert got.standard_error == pytest.approx(scale * expected.standard_error, rel=1e-7, abs=0)
+
+
 def test_binary_boolean_and_text_outcomes_are_the_same():
     frame = world(33, number=False)
     expected = by_rows(frame)
