@@ -5,9 +5,10 @@
     print(result.report())
 
 Everything is computed from one table: for each kind of row (values of the covariates, treated or not) how many there
-are, the sum of their outcomes and the sum of the squares (and, for checks alone, how many are not 0, and the extremes). Logistic regression, weighting, outcome models, matching and
-every standard error here need no more, so a kind may be one user or a million. `fit_propensity`, `weighted_effect`,
-`ipw`, `aipw`, `match` and `balance` are the estimators that notebook 02 teaches, on arrays with one entry for a kind.
+are, the sum of their outcomes and the sum of the squares (and, for checks alone, how many are not 0, and the extremes).
+Logistic regression, weighting, outcome models, matching and every standard error here need no more, so a kind may be
+one user or a million. `fit_propensity`, `weighted_effect`, `ipw`, `aipw`, `match` and `balance` are the estimators that
+notebook 02 teaches, on arrays with one entry for a kind.
 
 Whose effect (`target`): ATE, all rows; ATT, the treated; ATU, the untreated; overlap, rows that might be either. How
 (`method`): "aipw" (score and outcome model together, cross-fitted), "ipw" (normalised weights) or "matching" (nearest
@@ -922,8 +923,8 @@ def _kinds(aggregate, covariates, design, by_user):
         fold, why = _folds(table, cells, X, n, d, by_user, design["folds"])
     features = [(name, v, entry["covariate"], kind) for entry in made for name, v, kind in entry["features"]]
     features = features or [("nothing", np.zeros(len(n)), "", "number")]
-    kinds = Kinds(X, names, owners, d, n, y, yy, lost, *(table[c].to_numpy() for c in CHECKED), fold, np.column_stack([f[1] for f in features]),
-                  *([f[k] for f in features] for k in (0, 2, 3)),
+    kinds = Kinds(X, names, owners, d, n, y, yy, lost, *(table[c].to_numpy() for c in CHECKED), fold,
+                  np.column_stack([f[1] for f in features]), *([f[k] for f in features] for k in (0, 2, 3)),
                   {e["covariate"]: (e["code"], e["labels"]) for e in made},
                   {e["covariate"]: table[f"z{k}"].to_numpy() for k, c in enumerate(covariates, start=1)
                    for e in made if e["covariate"] == c.name}, why)  # fmt: skip
