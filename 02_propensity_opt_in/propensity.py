@@ -5,9 +5,10 @@
     print(result.report())
 
 Everything is computed from one table: for each kind of row (values of the covariates, treated or not) how many there
-are, the sum of their outcomes and the sum of the squares. Logistic regression, weighting, outcome models, matching and
-every standard error here need no more, so a kind may be one user or a million. `fit_propensity`, `weighted_effect`,
-`ipw`, `aipw`, `match` and `balance` are the estimators that notebook 02 teaches, on arrays with one entry for a kind.
+are, the sum of their outcomes and the sum of the squares (and, for checks alone, how many are not 0, and the extremes).
+Logistic regression, weighting, outcome models, matching and every standard error here need no more, so a kind may be
+one user or a million. `fit_propensity`, `weighted_effect`, `ipw`, `aipw`, `match` and `balance` are the estimators that
+notebook 02 teaches, on arrays with one entry for a kind.
 
 Whose effect (`target`): ATE, all rows; ATT, the treated; ATU, the untreated; overlap, rows that might be either. How
 (`method`): "aipw" (score and outcome model together, cross-fitted), "ipw" (normalised weights) or "matching" (nearest
@@ -28,8 +29,10 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     balance of two together (interaction), of a square or a level: by more than 0.2, beyond chance     fatal
     (more than 0.1: a warning)
     an outcome of 0 and 1 with fewer than 5 ones, or zeros, in an arm (fewer than 15: a warning)       fatal
+    an outcome that is mostly 0 with fewer than 5 other values in an arm (fewer than 15: a warning)    fatal
     missing outcomes, missing more often in one arm (p < .01); missing treatments and covariates       warning
-    one kind of row that holds a tenth of the variance; levels that differ in capitals only            warning
+    a row that holds a fifth of the variance, or a kind of up to five rows that holds a tenth          warning
+    levels that differ in capitals only                                                                warning
 
 `accept=("overlap",)` or `("balance",)` turns these findings into warnings, for somebody who knows what they do. What
 no query can see: a trait that is not recorded and drives both treatment and outcome. `sensitivity` and `benchmark` say
@@ -147,7 +150,7 @@ class Means:
     treated: float
     control: float
     covariance: np.ndarray
-    influence: np.ndarray = None  # squared influence of each kind on the estimate, where it is known
+    influence: tuple = None  # (a, b), each (kinds,): a row with outcome y moves the estimate by a + b y, where known
     score: np.ndarray = None  # of each kind, from a model that was not fitted to it, where the fit is in folds
     reach: float = 0.0  # of outcome models beyond the rows they were fitted to: what that adds to the variance, roughly
 
@@ -222,10 +225,10 @@ def _stacked(X, d, n, y, yy, parts):
         return n * constant[i] * constant[j] + (constant[i] * slope[j] + slope[i] * constant[j]) * y + (
             slope[i] * slope[j] * yy)  # fmt: skip
 
-    both = [product(1, 1), product(1, 0), product(0, 0)]
-    v11, v10, v00 = (float(np.sum(p)) for p in both)
+    v11, v10, v00 = (float(np.sum(product(i, j))) for i, j in ((1, 1), (1, 0), (0, 0)))
     covariance = np.array([[v11, v10], [v10, v00]])
-    return Means(float(means[1]), float(means[0]), covariance, both[0] + both[2] - 2 * both[1])
+    influence = constant[1] - constant[0], slope[1] - slope[0]
+    return Means(float(means[1]), float(means[0]), covariance, influence)
 
 
 def _hc3(X, inverse, w):
@@ -582,7 +585,8 @@ class Kinds:
     """Kinds of rows with their sums, and the regressors and features made of the covariates.
 
     X (kinds, p): regressors, constant first, with their names and owners (the covariates each is made of). d, n, y, yy,
-    lost (kinds,): treated, rows with an outcome, sums, rows without one. fold: (kinds,) numbers or None. F (kinds, q):
+    lost (kinds,): treated, rows with an outcome, sums, rows without one. not_zero, lowest, highest (kinds,): rows whose
+    outcome is not 0, and the extremes (nan where there is none). fold: (kinds,) numbers or None. F (kinds, q):
     features for the balance table, with their names, owners and kinds. codes: {covariate: (code (kinds,), labels)}
     of the groups that a person would look at: levels, or fifths of a number. values: {covariate: (kinds,) values}.
     """
@@ -595,6 +599,9 @@ class Kinds:
     y: np.ndarray
     yy: np.ndarray
     lost: np.ndarray
+    not_zero: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
     fold: np.ndarray
     F: np.ndarray
     feature_names: list
@@ -615,12 +622,14 @@ class Kinds:
         columns = _independent(_gram(X, self.n[keep]))
         return Kinds(X[:, columns], [self.names[c] for c in columns], [self.owners[c] for c in columns],
                      *(v[keep] for v in (self.d, self.n, self.y, self.yy, self.lost)),
+                     *(v[keep] for v in (self.not_zero, self.lowest, self.highest)),
                      None if self.fold is None else self.fold[keep], F,
                      self.feature_names, self.feature_owners, self.feature_kinds,
                      {name: (code[keep], labels) for name, (code, labels) in self.codes.items()},
                      {name: value[keep] for name, value in self.values.items()}, self.why_not_folded)  # fmt: skip
 
 
+CHECKED = ["not_zero", "lowest", "highest"]  # columns of the aggregate that only `_outcome_problems` needs
 MISSING, RARE = "(missing)", "(rare)"
 RARE_ROWS = 10
 
@@ -638,7 +647,8 @@ def _merged(aggregate, covariates):
     table[[*sums, "treated", "fold"]] = table[[*sums, "treated", "fold"]].astype(float)
     by = [*keys, "treated", "fold"]
     if table.duplicated(by).any():
-        table = table.groupby(by, dropna=False, sort=False, as_index=False)[sums].sum()
+        how = {c: {"lowest": "min", "highest": "max"}.get(c, "sum") for c in sums}
+        table = table.groupby(by, dropna=False, sort=False, as_index=False).agg(how)
     return table
 
 
@@ -816,15 +826,16 @@ def _cells(table, covariates):
 
 
 def _folds(table, cells, X, n, d, by_user, folds):
-    """(fold of each kind or None, why not). By user where the query made folds; else by the covariates."""
+    """(fold of each kind or None, why not). By user where (nearly) all are known; else by the covariates."""
     few = min(n @ d, n @ (1 - d))
     if folds is None and few < ROWS_TO_FOLD * X.shape[1]:
         return None, f"the smaller arm has fewer than {ROWS_TO_FOLD} rows for each column of the models"
     if folds == 1:
         return None, ""
     folds = folds or FOLDS
-    if by_user:
-        return table["fold"].to_numpy(), ""
+    by_cell, unknown = (cells % np.uint64(folds)).astype(int), (table["fold"] < 0).to_numpy()
+    if by_user and n @ unknown <= 0.01 * n.sum():
+        return np.where(unknown, by_cell, table["fold"]), ""
     # Rows of the same covariates are in one fold. That will do where every level is spread over many kinds of rows.
     code = np.unique(cells, return_inverse=True)[1]
     rows = np.bincount(code.astype(np.intp), n)
@@ -836,7 +847,7 @@ def _folds(table, cells, X, n, d, by_user, folds):
         want = 10 * X.shape[1] if j == 0 else 20
         if inside.sum() and inside.sum() ** 2 / (inside**2).sum() < 0.5 * min(want, inside.sum()):
             return None, "there are too few kinds of rows to hold some out; name `user` to hold out users"
-    return (cells % np.uint64(folds)).astype(int), ""
+    return by_cell, ""
 
 
 def _kinds(aggregate, covariates, design, by_user):
@@ -912,8 +923,8 @@ def _kinds(aggregate, covariates, design, by_user):
         fold, why = _folds(table, cells, X, n, d, by_user, design["folds"])
     features = [(name, v, entry["covariate"], kind) for entry in made for name, v, kind in entry["features"]]
     features = features or [("nothing", np.zeros(len(n)), "", "number")]
-    kinds = Kinds(X, names, owners, d, n, y, yy, lost, fold, np.column_stack([f[1] for f in features]),
-                  *([f[k] for f in features] for k in (0, 2, 3)),
+    kinds = Kinds(X, names, owners, d, n, y, yy, lost, *(table[c].to_numpy() for c in CHECKED), fold,
+                  np.column_stack([f[1] for f in features]), *([f[k] for f in features] for k in (0, 2, 3)),
                   {e["covariate"]: (e["code"], e["labels"]) for e in made},
                   {e["covariate"]: table[f"z{k}"].to_numpy() for k, c in enumerate(covariates, start=1)
                    for e in made if e["covariate"] == c.name}, why)  # fmt: skip
@@ -1182,8 +1193,8 @@ def _edges(name, value):
     return edges
 
 
-def _queries(block, covariates, folds, source="logs"):
-    """The two SQL texts; block: {"treated", "outcome", "who"}: SQL or None."""
+def _queries(block, covariates, folds, offset, source="logs"):
+    """The two SQL texts; block: {"treated", "outcome", "who"}: SQL or None; offset: was subtracted from the outcome."""
     check, aggregate = ((HERE / name).read_text(encoding="utf-8") for name in ("check.sql", "aggregate.sql"))
     who = block["who"] or "CAST(NULL AS STRING)"
     check = own_logs.fill(check, {"treated": block["treated"], "outcome": block["outcome"], "who": who})
@@ -1203,6 +1214,8 @@ def _queries(block, covariates, folds, source="logs"):
                  f"\n    SUM(CASE WHEN NOT ABS({x}) < 1e300 THEN 1 ELSE 0 END) AS z{k}_wrong")  # fmt: skip
     names |= {"treated": block["treated"], "outcome": block["outcome"],
               "fold": _fold_sql(block["who"], folds) if block["who"] and folds > 1 else "0"}  # fmt: skip
+    if offset:
+        aggregate = aggregate.replace("outcome <> 0", f"outcome <> {own_logs.literal(-offset)}")
     aggregate = own_logs.fill(aggregate, names, source)
     shown = [key if key == f"z{k}" else f"{key} AS z{k}" for k, key in enumerate(keys, start=1)]
     aggregate = aggregate.replace("z1, z2, -- one column for each covariate", ",\n    ".join(shown) + ",")
@@ -1224,10 +1237,10 @@ def _bin_sql(x, limits, first=0):
 
 
 def _fold_sql(who, folds):
-    """SQL for 0 to folds - 1 from a hash of the user: the same in every engine, whatever the order of the rows."""
+    """SQL for 0 to folds - 1 from a hash of the user: the same in every engine and order of rows; -1: not known."""
     digits = f"SUBSTR(MD5(CAST({who} AS STRING)), 1, 4)"
     cases = " ".join(f"WHEN {digits} < '{65536 * (k + 1) // folds:04x}' THEN {k}" for k in range(folds - 1))
-    return f"CASE {cases} ELSE {folds - 1} END"
+    return f"CASE WHEN {who} IS NULL THEN -1 {cases} ELSE {folds - 1} END"
 
 
 def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0.0, **design):
@@ -1249,7 +1262,7 @@ def queries(columns, *, treated_value=None, control_value=None, outcome_offset=0
         outcome = f"({outcome}) - {own_logs.literal(own_logs.check_number('outcome_offset', outcome_offset))}"
     block = {"treated": own_logs.yes_no(columns["treated"], None, treated_value, control_value), "outcome": outcome,
              "who": own_logs.text(columns["user"]) if columns.get("user") else None}  # fmt: skip
-    return _queries(block, _declared(names, design), _sql_folds(design))
+    return _queries(block, _declared(names, design), _sql_folds(design), outcome_offset)
 
 
 def _sql_folds(design):
@@ -1293,7 +1306,10 @@ def analyse(logs, columns, *, treated_value=None, control_value=None, **design):
         if offset:
             block["outcome"] = f"({block['outcome']}) - {own_logs.literal(offset)}"
         covariates, source, notes = _fit_size(log, covariates, block, design)
-        check, aggregate = (log.ask(query) for query in _queries(block, covariates, _sql_folds(design), source))
+        texts = _queries(block, covariates, _sql_folds(design), offset, source)
+        check, aggregate = (log.ask(query) for query in texts)
+        if source != "logs":
+            notes += _sampled(aggregate, log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0] - _no_treatment(check))
     return _answer(check, aggregate, columns, design, covariates, offset, notes)
 
 
@@ -1301,10 +1317,11 @@ def analyse_tables(check, aggregate, columns, *, outcome_offset=0.0, **design):
     """`analyse` from what the two texts of `queries` returned (DataFrames), with the same columns and design."""
     names = _check_columns(columns)
     design = _design(names, **design)
-    wanted = {f"z{k}" for k in range(1, len(names) + 1)} | {"treated", "fold", "rows_in_cell", "n", "y", "yy"}
+    wanted = {f"z{k}" for k in range(1, len(names) + 1)} | {"treated", "fold", "rows_in_cell", "n", "y", "yy", *CHECKED}
     missing = sorted(wanted - set(map(str.lower, aggregate.columns)))
     if missing:
-        raise ValueError(f"aggregate: no column {', '.join(missing)}; is it from `queries` with these covariates?")
+        raise ValueError(f"aggregate: no column {', '.join(missing)}; is it from `queries` of today, with these "
+                         "covariates?")  # fmt: skip
     return _answer(check, aggregate, columns, design, _declared(names, design), outcome_offset, [])
 
 
@@ -1349,13 +1366,17 @@ def _fit_size(log, covariates, block, design):
     """(covariates, source, notes): what to do with a log of more kinds of rows than memory and patience allow.
 
     First numbers of many values are cut into at least BINS bins each, whose means and mean squares are kept; if that is
-    still too much, users (or kinds of rows) are sampled by a hash.
+    still too much, users (or rows, where the user is not known) are sampled by a hash: the same in any order.
     """
     rows = int(log.ask("SELECT COUNT(*) AS n FROM logs")["n"][0])
     if rows <= 50_000:
         return covariates, "logs", []
+    who = block["who"] or "NULL"
+    row = f"hash({', '.join([who, block['treated'], block['outcome'], *sorted(c.sql for c in covariates)])})"
     look = ", ".join(f"{c.sql} AS z{k}" for k, c in enumerate(covariates, start=1))
-    first = log.ask(f"SELECT {look} FROM (SELECT * FROM logs LIMIT 200000) AS logs")
+    # A look at some rows, whatever their order (of rows that are alike in all there may be many: they are counted).
+    first = log.ask(f"SELECT {look}, COUNT(*) AS row_count FROM logs WHERE {row} {_below(200_000 / rows)} GROUP BY ALL")
+    counts = first.pop("row_count").to_numpy(float)
     distinct = first.nunique()
     width = 1 + sum(2 if c.kind == "number" else max(distinct.iloc[k] - 1, 0) for k, c in enumerate(covariates))
     if design["interactions"]:
@@ -1364,10 +1385,7 @@ def _fit_size(log, covariates, block, design):
     if rows <= room:
         return covariates, "logs", []
 
-    def kinds(table):
-        return 1 - (table.drop_duplicates().shape[0] / len(table)) if len(table) else 1.0
-
-    if kinds(first) > 0.5:
+    if len(first) <= 0.5 * counts.sum():
         return covariates, "logs", []
     many = [k for k, c in enumerate(covariates) if c.kind == "number" and not c.edges and distinct.iloc[k] > 2 * BINS]
     coarse = (
@@ -1378,19 +1396,30 @@ def _fit_size(log, covariates, block, design):
         notes = []
         for k in many:
             c, values = covariates[k], first.iloc[:, k].to_numpy(float)
-            values = values[np.abs(values) < 1e300]
-            edges = np.unique(np.quantile(values, np.arange(1, min(bins, 200)) / min(bins, 200)))
+            known = np.abs(values) < 1e300
+            values, shares = values[known], np.arange(1, min(bins, 200)) / min(bins, 200)
+            edges = np.unique(_quantiles(values, counts[known], shares))
             c.edges, c.centre = tuple(edges), float(np.median(values))
             notes.append(say(f"{c.name} was cut into {len(edges) + 1} bins", severity=WARNING,
                              what_to_do="The means of the bins are kept, so this costs next to nothing."))  # fmt: skip
         return covariates, "logs", notes
-    key = block["who"] or "CONCAT(" + ", '|', ".join(f"COALESCE(CAST({c.sql} AS STRING), '')" for c in covariates) + ")"
-    limit = f"{min(int(65536 * room / rows), 65535):04x}"
-    source = f"(SELECT * FROM logs WHERE SUBSTR(MD5({key}), 1, 4) < '{limit}') AS logs"
-    share = int(limit, 16) / 65536
-    return covariates, source, [say(f"{share:.1%} of the rows were used, drawn by a hash", severity=WARNING, what_to_do=
-                                    "Nearly every row is of a kind of its own. Fewer covariates, or fewer different "
-                                    "values, would let all rows count.")]  # fmt: skip
+    # DuckDB's hash, not the one of folds: users with a small one of those are all in the same fold.
+    by_row = f"hash({row}, ROW_NUMBER() OVER (PARTITION BY {row}))"  # rows that are alike in all are drawn one by one
+    drawn = _below(room / rows)
+    users = f"SELECT * FROM logs WHERE hash({who}) {drawn} AND {who} IS NOT NULL UNION ALL " if block["who"] else ""
+    return covariates, f"({users}SELECT * FROM logs WHERE {who} IS NULL QUALIFY {by_row} {drawn}) AS logs", []
+
+
+def _below(share):
+    """SQL that a hash is followed by, true for such a share of them."""
+    return f"% 1000000 < {math.ceil(1_000_000 * share)}"
+
+
+def _sampled(aggregate, rows):
+    used = aggregate["rows_in_cell"].sum()
+    return [say(f"{used / rows:.1%} of the rows were used, drawn by a hash", severity=WARNING, what_to_do="Nearly every "
+                "row is of a kind of its own. Fewer covariates, or fewer different values, would let all rows "
+                "count.")]  # fmt: skip
 
 
 def _answer(check, aggregate, columns, design, covariates, offset, notes):
@@ -1419,15 +1448,14 @@ def _answer(check, aggregate, columns, design, covariates, offset, notes):
         if means.reach > 0.1:
             found.append(say("cross-fitting is unstable: some rows are far outside of what the other folds saw",
                              severity=WARNING, what_to_do="Leave `folds` out, or give fewer covariates."))  # fmt: skip
-    found += _outcome_problems(kinds, w, means, offset)
+    spread = kinds.yy.sum() - kinds.y.sum() ** 2 / kinds.n.sum()
+    if means.error**2 > 1e-16 * spread / kinds.n.sum() ** 2:
+        found += _outcome_problems(kinds, w, means, offset)
+    else:
+        do = "There is nothing to make an interval of."
+        found.append(say("the outcome does not vary within the arms", what_to_do=do))
     problems = own_logs.problem_table(found)
     own_logs.refuse(problems)
-    spread = kinds.yy.sum() - kinds.y.sum() ** 2 / kinds.n.sum()
-    if not means.error**2 > 1e-16 * spread / kinds.n.sum() ** 2:
-        found.append(
-            say("the outcome does not vary within the arms", what_to_do="There is nothing to make an interval of.")
-        )
-        own_logs.refuse(own_logs.problem_table(found))
     half = float(stats.norm.ppf(0.5 + design["level"] / 2) * means.error)
     design = design | {"categories": tuple(c.name for c in covariates if c.kind == "category")}
     whom = {"ATE": "all rows", "ATT": "the treated rows", "ATU": "the untreated rows",
@@ -1505,29 +1533,37 @@ def _estimate(kinds, e, target, design, prior, method=None):
 
 def _binary(kinds, offset):
     """Are all outcomes 0 or 1?"""
-    return offset == 0 and bool(np.all(np.abs(kinds.yy - kinds.y) <= 1e-9 * np.maximum(kinds.n, 1))
+    return offset == 0 and bool(np.all(np.abs(kinds.yy - kinds.y) <= 1e-9 * np.abs(kinds.y))
                                 and np.all(np.abs(kinds.y - np.rint(kinds.y)) < 1e-6)
                                 and np.all((kinds.y > -1e-9) & (kinds.y < kinds.n + 1e-9)))  # fmt: skip
 
 
 def _outcome_problems(kinds, w, means, offset):
-    found = []
+    found, rare = [], {}
     if _binary(kinds, offset):
-        for j, who in ((1, "treated"), (0, "untreated")):
-            own = kinds.d == j
-            for name, y in (("ones", kinds.y[own]), ("zeros", (kinds.n - kinds.y)[own])):
-                worth = (w[own] @ y) ** 2 / max(w[own] ** 2 @ y, 1e-300)
-                if worth < 15:
-                    found.append(say(f"the outcome has few {name} among the {who}, worth {worth:.0f} in the estimate",
-                                     rows=y.sum(), severity=FATAL if worth < 5 else WARNING, what_to_do="The interval "
-                                     "is too narrow with so few: collect more."))  # fmt: skip
-    if means.influence is not None and means.error > 0:
-        share = means.influence / means.error**2
-        worst = int(np.argmax(np.where(kinds.n <= 5, share, 0)))
-        if kinds.n[worst] <= 5 and share[worst] > 0.1:
-            found.append(say(f"one kind of row holds {share[worst]:.0%} of the variance", rows=kinds.n[worst], severity=
-                             WARNING, what_to_do="An extreme outcome or weight: the interval is too narrow if more "
-                             "such rows may come."))  # fmt: skip
+        rare = {"ones": kinds.y, "zeros": kinds.n - kinds.y}
+    elif kinds.not_zero.sum() < 0.5 * kinds.n.sum():
+        rare = {"values other than 0": kinds.not_zero}
+    for j, who in ((1, "treated"), (0, "untreated")):
+        own = kinds.d == j
+        for name, rows in rare.items():
+            worth = (w[own] @ rows[own]) ** 2 / max(w[own] ** 2 @ rows[own], 1e-300)
+            if worth < 15:
+                found.append(say(f"the outcome has few {name} among the {who}, worth {worth:.0f} in the estimate",
+                                 rows=rows[own].sum(), severity=FATAL if worth < 5 else WARNING, what_to_do=
+                                 "The interval is too narrow with so few: collect more."))  # fmt: skip
+    if means.influence is None:
+        return found
+    a, b = means.influence
+    kind = (a**2 * kinds.n + 2 * a * b * kinds.y + b**2 * kinds.yy) / means.error**2  # shares of the variance
+    row = np.nan_to_num(np.maximum((a + b * kinds.lowest) ** 2, (a + b * kinds.highest) ** 2)) / means.error**2
+    do = "An extreme outcome or weight: the interval is too narrow if more such rows may come."
+    few = np.where(kinds.n <= 5, kind, 0)
+    if few.max() > 0.1:
+        found.append(say(f"one kind of row holds {few.max():.0%} of the variance", rows=kinds.n[np.argmax(few)],
+                         severity=WARNING, what_to_do=do))  # fmt: skip
+    elif row.max() > 0.2:
+        found.append(say(f"one row holds {row.max():.0%} of the variance", rows=1, severity=WARNING, what_to_do=do))
     return found
 
 
@@ -1713,16 +1749,22 @@ class Adjustment(Result):
 
         `estimate`: what would take the whole estimate away; `limit`: what would bring the nearer end of the interval to
         zero; both are right for negative effects, and the limit is the value of no bias at all (0, or 1) where the
-        interval holds zero.
+        interval holds zero. nan where a measure does not fit this log; `how` says why.
         """
         _, df, effect, error = self._regression()
-        t = effect / error
-        rows = [("robustness value", robustness_value(t, df), robustness_value(t, df, level=self.level),
-                 "share of the rest of treatment and of outcome that it must explain, in a regression")]  # fmt: skip
+        t, how = effect / error, "share of the rest of treatment and of outcome that it must explain, in a regression"
+        values = robustness_value(t, df), robustness_value(t, df, level=self.level)
+        if not self._is_close(effect):
+            values, how = (np.nan, np.nan), f"needs a regression, and here that has another effect, {short(effect)}"
+        rows = [("robustness value", *values, how)]
         ratio, nearer, how = self._risk_ratio()
         rows.append(("E-value", *([e_value(ratio), e_value(nearer)] if np.isfinite(ratio) else [np.nan, np.nan]), how))
         rows.append(("Rosenbaum's Gamma", np.nan, *self._gamma()))
         return pd.DataFrame(rows, columns=["measure", "estimate", "limit", "how"])
+
+    def _is_close(self, effect):
+        """Whether a regression's effect is in the interval, or within a fifth of the estimate."""
+        return abs(effect - self.estimate) <= max(self.hi - self.estimate, 0.2 * abs(self.estimate))
 
     def _risk_ratio(self):
         """(ratio, its limit nearer to 1, how it was computed)."""
@@ -1886,7 +1928,7 @@ class Adjustment(Result):
         if not (self.lo > 0 or self.hi < 0):
             return ""
         table = self.benchmark()
-        if not len(table) or not np.isfinite(table["zero_at"][0]):
+        if not len(table) or not np.isfinite(table["zero_at"][0]) or not self._is_close(table.attrs["regression"]):
             return ""
         times, name = table["zero_at"][0], table["covariate"][0]
         return f"; a hidden trait {times:.2g} times as strong as {name} could explain it away"

@@ -589,6 +589,17 @@ def test_outcomes_that_are_not_nought_or_one_are_not_rounded():
                                    [scale * expected.estimate, abs(scale) * expected.error], rtol=1e-5)  # fmt: skip
 
 
+def test_tiny_outcomes_are_not_nought():
+    """Below 1e-9 they were taken for outcomes of 0 and 1, and refused for their few ones."""
+    frame = world(70).assign(y=lambda f: np.random.default_rng(1).uniform(1, 9, len(f)) + f["t"])
+    expected = answer(frame)
+    for scale in (1e-10, 1e-30):
+        got = answer(frame.assign(y=scale * frame["y"]))
+        assert len(got.problems) == 0
+        assert got.estimate == pytest.approx(scale * expected.estimate, rel=1e-7, abs=0)
+        assert got.standard_error == pytest.approx(scale * expected.standard_error, rel=1e-7, abs=0)
+
+
 def test_binary_boolean_and_text_outcomes_are_the_same():
     frame = world(33, number=False)
     expected = by_rows(frame)
@@ -914,6 +925,8 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
         same(got, expected, rtol=1e-7)
     with pytest.raises(ValueError, match="aggregate: no column z2"):
         ps.analyse_tables(tables[0], tables[1].drop(columns="z2"), columns, **design)
+    with pytest.raises(ValueError, match="^aggregate: no column highest, lowest, not_zero; is it from .* today.*$"):
+        ps.analyse_tables(tables[0], tables[1].drop(columns=ps.CHECKED), columns, **design)
     with pytest.raises(ValueError, match="give both or neither"):
         ps.queries(columns, treated_value="On")
     word = ps.queries(columns | {"covariates": ["plan"]}, treated_value="On", control_value="Off")[1]
@@ -921,6 +934,26 @@ def test_queries_for_a_warehouse_give_the_same_numbers():
         warehouse.register("logs", frame)
         with pytest.raises(UnfitLog, match=r"covariate plan is not a finite number.*categories=\['plan'\]"):
             ps.analyse_tables(tables[0], warehouse.sql(word).df(), columns | {"covariates": ["plan"]})
+
+
+def test_extremes_and_noughts_of_shards_add_up():
+    """Few rows pay, around an offset that must not hide it; the largest row is in one shard or the other."""
+    frame = revenue(3, 0.02, (3, 1.5), treated=0.3)
+    columns, design = COLUMNS | {"covariates": ["plan"]}, {"categories": ["plan"], "outcome_offset": 0.1}
+    check, aggregate = ps.queries(columns, **design)
+    with duckdb.connect() as warehouse:
+        warehouse.register("whole", frame.reset_index())
+        views = ("whole", "(FROM whole WHERE index % 2 = 0)", "(FROM whole WHERE index % 2 = 1)")
+        found = [warehouse.sql(aggregate.replace("FROM logs", f"FROM {view}")).df() for view in views]
+        nothing = warehouse.sql(check.replace("FROM logs", "FROM whole")).df()
+    whole, halves = (ps.analyse_tables(nothing, table, columns, **design) for table in (found[0], pd.concat(found[1:])))
+    assert whole.kinds.not_zero.sum() == (frame["y"] != 0).sum()
+    assert whole.kinds.highest.max() == frame["y"].max() - 0.1
+    direct = answer(frame, columns)
+    assert "one row holds" in direct.report()
+    for other in (whole, halves):
+        same(other, direct, rtol=1e-7)
+        assert other.problems["problem"].tolist() == direct.problems["problem"].tolist()
 
 
 def test_files_run_as_they_stand_on_the_series_own_log():
@@ -976,6 +1009,73 @@ def test_a_log_too_long_for_memory_is_cut_or_sampled(monkeypatch):
         same(answer(wide.sample(frac=1, random_state=3), columns), got, rtol=1e-9)
 
 
+def long_log(unknown, n=300_000):
+    """Too many kinds for a model with all interactions; an effect of 2 in six tenths of the rows, else of 0: new users
+    of whom nothing is recorded yet, or users who are not known."""
+    rng = np.random.default_rng(7)
+    other, names = rng.random(n) < 0.4, [f"c{k}" for k in range(12)]
+    if unknown:
+        frame = pd.DataFrame({name: rng.normal(size=n).round(2) for name in names})
+    else:
+        frame = pd.DataFrame({name: np.where(other, 0.0, rng.poisson(3, n)) for name in names})
+    d = (rng.random(n) < (0.4 if unknown else np.where(other, 0.3, 0.5))).astype(int)
+    y = rng.normal(size=n) + np.where(other, 0, 2.0) * d + frame["c0"]
+    return frame.assign(d=d, y=y, u=pd.Series(np.arange(n).astype(str)).mask(other & unknown)), names
+
+
+@pytest.mark.parametrize("unknown, user", [(False, False), (False, True), (True, True)])
+def test_a_sample_of_a_long_log_is_one_of_rows(unknown, user):
+    """A group of equal rows was in it or not as a whole (1.99 for 1.20), and nobody without a user was (2.00)."""
+    frame, names = long_log(unknown)
+    columns = {"outcome": "y", "treated": "d", "covariates": names} | ({"user": "u"} if user else {})
+    got = answer(frame, columns, interactions="all", method="ipw")
+    assert abs(got.estimate - 1.20) < 0.03 and got.lo < 1.20 < got.hi
+    assert f"{got.n['rows'] / 300_000:.1%} of the rows were used, drawn by a hash" in got.problems["problem"].tolist()
+    if not user:
+        same(answer(frame.sample(frac=1, random_state=0), columns, interactions="all", method="ipw"), got, rtol=1e-9)
+
+
+def test_a_sample_of_users_is_spread_over_all_folds(monkeypatch):
+    """Both were made of one hash, so that a sample of less than a fifth was one fold, and there was nothing to fit."""
+    monkeypatch.setattr(ps, "KINDS", 15_000)
+    monkeypatch.setattr(ps, "ENTRIES", 15_000 * 8)
+    rng = np.random.default_rng(1)
+    frame = world(52, n=120_000).assign(**{name: rng.normal(size=120_000) for name in "abcd"})
+    got = answer(frame, COLUMNS | {"user": "u", "covariates": ["plan", "age", *"abcd"]})
+    assert got.n["used"] < 20_000 and got.lo < EFFECT < got.hi
+    assert (np.bincount(got.kinds.fold.astype(int), got.kinds.n) > 0.15 * got.n["used"]).all()
+
+
+def test_users_who_are_not_known_are_no_fold_of_their_own():
+    """They may be another crowd: models that were fitted to the others gave .05 for .50."""
+    rng = np.random.default_rng(2)
+    unknown = rng.random(20_000) < 0.3
+    x = rng.normal(np.where(unknown, 1.0, 0.0), 1).round(3)
+    t = (rng.random(20_000) < np.where(unknown, 0.25, 0.5)).astype(int)
+    y = np.exp(x) + EFFECT * t + rng.normal(size=20_000)
+    frame = pd.DataFrame({"x": x, "t": t, "y": y, "u": pd.Series(np.arange(20_000).astype(str)).mask(unknown)})
+    columns = {"outcome": "y", "treated": "t", "covariates": ["x"]}
+    got = answer(frame, columns | {"user": "u"}, squares=False)
+    assert got.lo < EFFECT < got.hi and "cross-fitted in 5 folds" in got.method
+    same(got, answer(frame, columns, squares=False))
+    few = frame.assign(u=np.where(frame.index < 100, None, frame.index.astype(str)))
+    got = answer(few, columns | {"user": "u"}, squares=False)
+    assert len(np.unique(got.kinds.fold)) == 5 and got.lo < EFFECT < got.hi
+
+
+def test_a_long_log_in_order_is_cut_like_a_shuffled_one():
+    """The limits were those of its first 200,000 rows: a good log was refused, another one gave 1.18 for 1."""
+    columns = {"outcome": "y", "treated": "t", "covariates": ["signup"]}
+    for rise, slope, target in ((lambda t: 4 * t, 0.2, "ATE"), (lambda t: 20 * t**3, 1.0, "overlap")):
+        rng = np.random.default_rng(1)
+        time = np.sort(rng.random(2_100_000))
+        t = (rng.random(len(time)) < 1 / (1 + np.exp(-slope * (time - 0.5)))).astype(int)
+        frame = pd.DataFrame({"signup": 1e6 * time, "t": t, "y": t + rise(time) + rng.normal(size=len(time))})
+        got = answer(frame, columns, target=target)
+        assert abs(got.estimate - 1) < 0.01 and got.problems["problem"].tolist() == ["signup was cut into 200 bins"]
+        same(answer(frame.sample(frac=1, random_state=0), columns, target=target), got)
+
+
 def test_sixty_three_covariates_within_seconds():
     rng = np.random.default_rng(53)
     n = 5700
@@ -998,6 +1098,59 @@ def test_cross_fitting_stops_where_it_would_break():
         ps.analyse(REAL / "nsw_experiment.csv", NSW, folds=5)
     att = ps.analyse(REAL / "nsw_experiment.csv", NSW, folds=5, target="ATT")
     assert att.problems["problem"].str.contains("cross-fitting is unstable").any()
+
+
+def revenue(seed, pays, amount, treated=0.03, n=10_000):
+    """Of n rows, the share `pays` has an outcome of exp(normal(*amount)) and the others 0; there is no effect."""
+    rng = np.random.default_rng(seed)
+    plan, age = rng.choice(["free", "pro", "team"], n, p=[0.6, 0.25, 0.15]), rng.integers(1, 4, n)
+    t = (rng.random(n) < np.where(plan == "pro", 1.3 * treated, treated)).astype(int)
+    y = np.where(rng.random(n) < pays, np.exp(rng.normal(*amount, n)), 0.0)
+    return pd.DataFrame({"plan": plan, "age": age, "t": t, "y": y})
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_outcome_that_is_mostly_nought_needs_others_in_both_arms(sign):
+    """Of 400 such logs .81 of the intervals held the truth, of those where no treated row paid none, and not a word."""
+    found = {"refused": 0, "warned": 0}
+    for seed in range(40):
+        frame = revenue(seed, 0.01, (3, 0.7)).assign(y=lambda f: sign * f["y"])
+        payers = ((frame["y"] != 0) & (frame["t"] == 1)).sum()
+        try:
+            got = answer(frame, target=("ATE", "ATT")[seed % 2], method=("aipw", "ipw", "matching")[seed % 3])
+            assert got.problems["problem"].str.contains("few values other than 0 among the treated").any()
+            found["warned"] += 1
+        except UnfitLog as refusal:
+            assert "few values other than 0 among the treated" in str(refusal)
+            found["refused"] += 1
+            continue
+        assert payers >= 5
+    assert min(found.values()) > 0
+    assert len(answer(revenue(1, 0.05, (3, 0.3), treated=0.3)).problems) == 0  # hundreds pay in each arm
+
+
+def test_an_extreme_row_is_seen_in_a_kind_of_any_size():
+    """Costs with a heavy tail: three kinds of rows, .74 of the intervals held the truth, and not a word."""
+    columns = COLUMNS | {"covariates": ["plan"]}
+    laws = {
+        "heavy": lambda rng: np.where(rng.random(5000) < 0.05, np.exp(2.5 * rng.normal(size=5000)), 0),
+        "normal": lambda rng: rng.normal(size=5000),
+        "exponential": lambda rng: rng.exponential(size=5000),
+        "lognormal": lambda rng: np.exp(rng.normal(size=5000)),
+    }
+    warned = dict.fromkeys(laws, 0)
+    for law, draw in laws.items():
+        for seed in range(40):
+            frame = revenue(seed, 0, (0, 1), treated=0.3, n=5000).assign(y=draw(np.random.default_rng(1000 + seed)))
+            found = answer(frame, columns).problems["problem"]
+            assert found.str.contains(r"one row holds \d+% of the variance").all()
+            warned[law] += len(found)
+    assert warned["heavy"] >= 38 and warned["normal"] == warned["exponential"] == 0 and warned["lognormal"] <= 6, warned
+    for sign in (1, -1):  # the largest of all, or the lowest
+        frame = world(71)
+        frame.loc[7, "y"] += 200 * sign
+        found = answer(frame, columns).problems
+        assert found["rows"].tolist() == [1] and "one row holds" in found["problem"][0]
 
 
 def test_few_rows_for_many_columns_are_refused():
@@ -1044,6 +1197,20 @@ def test_further_looks():
     null = answer(world(56, effect=0.0))
     assert "has no clear effect on y" in null.report() and "explain it away" not in null.report()
     assert "lowers y" in answer(world(57, effect=-1.0), target="ATT").report()
+
+
+def test_the_price_is_not_that_of_another_effect():
+    """The effect is 1 on many and -1 on few; a regression weighs them otherwise, says -.36, and gave its own price."""
+    rng = np.random.default_rng(11)
+    many = rng.random(20_000) < 0.7
+    t = (rng.random(20_000) < np.where(many, 0.05, 0.5)).astype(int)
+    age = rng.normal(40, 10, 20_000)
+    y = np.where(many, 1.0, -1.0) * t + 0.5 * many + 0.02 * age + rng.normal(size=20_000) * 0.5
+    result = answer(pd.DataFrame({"plan": np.where(many, "free", "pro"), "age": age, "t": t, "y": y}))
+    assert abs(result.estimate - 0.4) < 0.05 and result.benchmark().attrs["regression"] < -0.3
+    assert "raises y by" in result.report() and "explain it away" not in result.report()
+    value = result.sensitivity().set_index("measure").loc["robustness value"]
+    assert np.isnan(value["estimate"]) and np.isnan(value["limit"]) and "another effect, -0.359" in value["how"]
 
 
 def test_each_target_finds_its_own_effect():
