@@ -11,6 +11,7 @@ that is how a word in a column of numbers is counted instead of crashing.
 
 import csv
 import difflib
+import functools
 import gzip
 import itertools
 import math
@@ -390,8 +391,7 @@ class Logs:
         self._relation = None
         self._connection = None
         self._text = False  # whether every column is text, as in a CSV,
-        # Of a CSV's columns that an expression names: {name: SQL of its number, None for texts}, those with gaps.
-        self._numbers, self._gaps = {}, set()
+        self._readings, self._twins = {}, {}  # of a CSV: {column: `_Reading`}, {another name in the view: SQL}
         if isinstance(logs, duckdb.DuckDBPyRelation):
             _refuse_twins(logs.columns)  # a query on it would call the second one minutes_1
             self._relation = logs
@@ -475,13 +475,13 @@ class Logs:
         try:
             if self._text:
                 return f"({self._read(role, column)})"
-            self._describe(column)
+            self._describe(f"({column})")
         except duckdb.Error as error:
-            words = self._words_in(column) if self._text else {}
-            if words:
-                name, count = next(iter(words.items()))
+            words = [name for name in self._columns_in(column) if not self._readings[name]] if self._text else ()
+            for name in words[:1]:
+                count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({number(_quoted(name))}) > 1e300")["n"][0]
                 raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
-                                 "are no numbers") from None  # fmt: skip
+                                 "are no numbers; of times write CAST(... AS TIMESTAMP)") from None  # fmt: skip
             if re.fullmatch(r"[\w .-]+", column):
                 close = difflib.get_close_matches(column, self.columns, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its columns are {', '.join(self.columns)}"
@@ -490,77 +490,121 @@ class Logs:
                              f"({_first_line(error)})") from None  # fmt: skip
         return f"({column})"
 
-    # An expression over a CSV: which of the columns that it names are meant as numbers?
+    # An expression over a CSV: what are the columns that it names?
 
     def _read(self, role, expression):
-        """The expression, in which columns that are meant as numbers are numbers.
+        """The expression, in which columns are the numbers and times that anybody would take them for.
 
-        `x + 1` can be calculated in one way only, with x as a number; `ver || team` would make 1.1 of version 1.10. All
-        ways are tried, and where they say different things an expression with something of a text in it is read as
-        texts, another one as numbers. Raises ValueError where neither is sure, as in `a > b OR plan = '3'`.
+        A column of 3 and 12, of 0.5 and 1.25, or of dates is that. Of 010 or 1.10 (a code, a version, a price?) the
+        expression must tell: `x + 1` can be calculated with a number only. If it can be calculated either way and the
+        results differ, an expression with something of a text in it, or for a label, has texts, and another one has
+        numbers. Raises ValueError where neither is sure, as in `x > y OR x = '010'`.
         """
         there = self._columns_in(expression)
-        numbers = [name for name, sql in there.items() if sql]
-        texts = {name: _without_gaps(name, expression) for name in there if name in self._gaps}
-        sizes = range(len(numbers) + 1) if len(numbers) <= 5 else (0, 1, len(numbers))
-        readings, error = {}, None
-        for chosen in itertools.chain.from_iterable(itertools.combinations(numbers, size) for size in sizes):
-            sql = _with_columns(expression, texts | {name: _twin(name) for name in chosen})
-            try:
-                self._describe(sql)
-                readings[chosen] = sql
-            except duckdb.Error as reason:
-                error = error or reason
-        if not readings:
+        spoken = {text.replace("''", "'").lower() for text in re.findall(r"'((?:[^']|'')*)'", expression)}
+        texts = {name: self._twin(name, text=spoken) for name in there}
+        typed = {name: self._twin(name) for name in there if self._readings[name]}
+        loose = [name for name in typed if not self._readings[name].firm]
+        self._view()
+        error, first = None, None
+        for firm in _subsets([name for name in typed if name not in loose])[::-1]:
+            found = {}
+            for more in _subsets(loose):
+                sql = _with_columns(expression, texts | {name: typed[name] for name in (*firm, *more)})
+                try:
+                    self._describe(f"({sql})")
+                    found[more] = sql
+                except duckdb.Error as reason:
+                    error = error or reason
+            if found:
+                sql = self._choose(role, expression, found)
+                if self._runs(sql):  # not so where a number is compared with 'NA', say
+                    return sql
+                first = first or sql
+        if first is None:
             raise error
-        if len(readings) > 1:
-            readings = {chosen: sql for chosen, sql in readings.items() if self._runs(sql)} or readings
-        least, most = (pick(readings, key=len) for pick in (min, max))
-        rows = max(self._differ(readings[least], sql) for sql in readings.values()) if len(readings) > 1 else 0
-        if rows and _is_textual(expression) and _compares(expression):
-            name = most[-1]
+        return first
+
+    def _choose(self, role, expression, found):
+        """Of the ways to read an expression {columns that are numbers: SQL} the one that is meant."""
+        least, most = min(found, key=len), max(found, key=len)
+        if least == most or not self._runs(found[most]):  # a text is cast to something that it is not
+            return found[least]
+        if not self._runs(found[least]):
+            return found[most]
+        rows = self._differ(found[least], found[most], role in LABELS)
+        textual = role in LABELS or _is_textual(expression)
+        if rows and textual and _compares(expression):
+            alone = [name for name in most if (name,) in found and self._differ(found[least], found[name,], True)]
+            name = (alone or most)[0]
             raise ValueError(f"columns[{role!r}]: {expression!r} says something else in {rows:,} rows if {name!r} is a "
                              f"number than if it is a text. Write CAST({name} AS DOUBLE) where a number is compared, "
                              "or give the log as a DataFrame.")  # fmt: skip
-        return readings[most if rows and not _is_textual(expression) else least]
+        return found[most if rows and not textual else least]
 
     def _columns_in(self, expression):
-        """{column that the expression names: SQL of its number, or None where a value is none}; they join the view."""
+        """The columns that an expression names; what each can be read as is looked up once."""
         there = [name for name in self.columns if _with_columns(expression, {name: "?"}) != expression]
         for name in there:
-            if name not in self._numbers:
-                column = _quoted(name)
-                value = number(column)
-                whole = f"regexp_matches({column}, '^(0|-?[1-9][0-9]{{0,17}})$')"
-                counts = self.ask("SELECT COUNT(CASE WHEN ABS(v) > 1e300 THEN 1 END) AS words, COUNT(t) - COUNT(v) AS "
-                                  "gaps, COUNT(CASE WHEN NOT whole THEN v END) AS broken FROM (SELECT "
-                                  f"{value} AS v, {column} AS t, {whole} AS whole FROM logs)").iloc[0]  # fmt: skip
-                if not counts["words"] and not counts["broken"]:  # 3, not 3.0, where such a number is made a text
-                    value = _cases(column, other=f"CAST({column} AS BIGINT)")
-                self._numbers[name] = None if counts["words"] else value
-                self._gaps |= {name} if counts["gaps"] else set()
-        twins = "".join(f", {sql} AS {_twin(name)}" for name, sql in self._numbers.items() if sql)
-        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT *{twins} FROM as_text")
-        return {name: self._numbers[name] for name in there}
+            if name not in self._readings:
+                self._readings[name] = self._reading(_quoted(name))
+        return there
 
-    def _words_in(self, expression):
-        """{column that the expression names: how many of its values are no numbers}."""
-        names = [name for name, sql in self._columns_in(expression).items() if sql is None]
-        return {name: self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({number(_quoted(name))}) > 1e300")["n"][0]
-                for name in names}  # fmt: skip
+    def _reading(self, column):
+        """What a CSV's column holds, a `_Reading`; None for texts. Missing values are no hindrance."""
+        forms = ", ".join(f"COUNT(CASE WHEN g = 1 AND regexp_matches(t, '{form}') THEN 1 END) AS {name}"
+                          for name, form in FORMS.items())  # fmt: skip
+        values = f"{column} AS t, {number(column)} AS v, {given(column)} AS g"
+        counts = self.ask("SELECT COALESCE(SUM(g), 0) AS given, COUNT(CASE WHEN ABS(v) < 1e300 THEN 1 END) AS numbers, "
+                          f"{forms}, COUNT(CASE WHEN g = 1 THEN TRY_CAST(t AS BIGINT) END) AS fit, "
+                          "COUNT(CASE WHEN g = 1 THEN TRY_CAST(t AS TIMESTAMP) END) AS moments "
+                          f"FROM (SELECT {values} FROM logs)").iloc[0]  # fmt: skip
+
+        def all_are(*names):
+            return all(counts[name] == counts["given"] for name in names)
+
+        if all_are("whole"):  # 3, not 3.0, where such a number is made a text; long ones keep their digits
+            kind = "BIGINT" if all_are("fit") else "HUGEINT"
+            return _Reading(_cases(column, other=f"CAST({column} AS {kind})"), True)
+        for form, kind in (("truth", "BOOLEAN"), ("day", "DATE"), ("stamp", "TIMESTAMP")):
+            if all_are(form) and (form == "truth" or all_are("moments")):
+                return _Reading(_cases(column, other=f"CAST({column} AS {kind})"), True)
+        return _Reading(number(column), all_are("decimal")) if all_are("numbers") else None
+
+    def _twin(self, name, text=None):
+        """The name, in the view `logs`, of a CSV's column as what it can be read as; text: as a text without gaps.
+
+        text: what the expression speaks of in quotes: NA is a value where somebody asks for it. A column of words may
+        have the value none.
+        """
+        column = _quoted(name)
+        if text is None:
+            twin, sql = f"{name}, typed", self._readings[name].sql
+        else:
+            gaps = [word for word in MISSING if word not in text and (word != "none" or self._readings[name])]
+            twin = " or ".join([f"{name}, text", *sorted(set(MISSING) - set(gaps))])
+            sql = f"CASE WHEN LOWER({column}) IN ({', '.join(map(text_literal, gaps))}) THEN NULL ELSE {column} END"
+        self._twins[twin] = sql
+        return _quoted(twin)
+
+    def _view(self):
+        twins = "".join(f", {sql} AS {_quoted(name)}" for name, sql in self._twins.items())
+        self._connection.execute(f"CREATE OR REPLACE VIEW logs AS SELECT *{twins} FROM as_text")
 
     def _runs(self, sql):
         try:
             self._run(f"SELECT COUNT(CAST(({sql}) AS STRING)) FROM logs").fetchall()
             return True
-        except duckdb.Error:  # a text that is cast to something that it is not
+        except duckdb.Error:
             return False
 
-    def _differ(self, one, other):
-        """In how many rows two expressions differ."""
+    def _differ(self, one, other, as_texts):
+        """In how many rows two expressions differ: as texts, or but for how a number is written."""
         values = ", ".join(f"CAST(({sql}) AS STRING) AS {name}" for name, sql in (("one", one), ("other", other)))
+        same = "" if as_texts else " AND TRY_CAST(one AS DOUBLE) IS DISTINCT FROM TRY_CAST(other AS DOUBLE)"
+        either = "" if as_texts else " OR (one IS DISTINCT FROM other AND TRY_CAST(one AS DOUBLE) IS NULL)"
         return int(self.ask(f"SELECT COUNT(*) AS n FROM (SELECT {values} FROM logs) "
-                            "WHERE one IS DISTINCT FROM other")["n"][0])  # fmt: skip
+                            f"WHERE (one IS DISTINCT FROM other{same}){either}")["n"][0])  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
@@ -651,36 +695,55 @@ def _quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def _twin(name):
-    """The name, in the view `logs`, of a CSV's column as a number."""
-    return _quoted(f"{name} as a number")
+@dataclass
+class _Reading:
+    """What a CSV's column can be read as: its SQL, and whether nothing of it is lost by that."""
+
+    sql: str
+    firm: bool
 
 
-def _without_gaps(name, expression):
-    """SQL for a column of texts, NULL where it says NA or the like, but for what the expression itself speaks of."""
-    spoken = {text.replace("''", "'").lower() for text in re.findall(r"'((?:[^']|'')*)'", expression)}
-    words = ", ".join(text_literal(word) for word in MISSING if word not in spoken)
-    return f"(CASE WHEN LOWER({_quoted(name)}) IN ({words}) THEN NULL ELSE {_quoted(name)} END)"
+LABELS = ("user", "unit", "cluster", "stratum", "pair", "arm")  # roles whose values are names
+FORMS = {  # of values that nobody takes for anything but a number or a time
+    "whole": "^(0|-?[1-9][0-9]{0,37})$",
+    "decimal": r"^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9]|\.0)?$",
+    "truth": "^([Tt]rue|TRUE|[Ff]alse|FALSE)$",
+    "day": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "stamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?$",
+}
+
+
+def _subsets(names):
+    """Tuples of names, the smallest first; of many names only none, each, all but each, and all."""
+    sizes = range(len(names) + 1) if len(names) <= 5 else sorted({0, 1, len(names) - 1, len(names)})
+    return [chosen for size in sizes for chosen in itertools.combinations(names, size)]
+
+
+@functools.cache
+def _reserved():
+    """SQL's own words, which are no columns unless they are quoted."""
+    found = duckdb.execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'").fetchall()
+    return {word for (word,) in found}
 
 
 def _with_columns(expression, names):
     """An expression with other names of columns: {name: SQL to stand for it}; texts and functions are left."""
     others = {name.lower(): other for name, other in names.items()}
-    token = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)"|([^\W\d]\w*)(?!\w|\.|\s*\()""")
+    # (no columns are the units in INTERVAL 1 HOUR and EXTRACT(hour FROM t), and the types in t::date and DATE '...')
+    token = re.compile(r"""'(?:[^']|'')*'|\binterval\s+(?:'[^']*'|\S+)\s+\w+|\bextract\s*\(\s*\w+|::\s*\w+|\bas\s+\w+"""
+                       r"""|[^\W\d]\w*(?=\s*')|"((?:[^"]|"")*)"|([^\W\d]\w*)(?!\w|\.|\s*\()""", re.I)
 
     def other(match):
-        name = match[1].replace('""', '"') if match[1] is not None else match[2]
-        return others.get(name.lower(), match[0]) if name is not None else match[0]
+        if match[1] is not None:
+            return others.get(match[1].replace('""', '"').lower(), match[0])
+        word = (match[2] or "").lower()
+        return match[0] if word in _reserved() else others.get(word, match[0])
 
     return token.sub(other, expression)
 
 
 TEXTUAL = (r"\|\||\b(concat\w*|substr\w*|left|right|[lr]pad|i?like|regexp_\w+|starts_with|contains|varchar|string|text|"
-           r"upper|lower|trim|length|md5|sha\w+)\b")  # fmt: skip
-NUMERIC_CAST = (r"\b(try_)?cast\s*\([^()]*\bas\s+(double|float|real|decimal|numeric|hugeint|(big|small|tiny)?int\w*)\b"
-                r"(\([^()]*\))?\s*\)")  # fmt: skip
-
-
+           r"upper|lower|trim|length|md5|hash|sha\w+)\b")  # fmt: skip
 def _is_textual(expression):
     """Whether something in an expression is a text: a quoted one (but a result, as in THEN 'late'), or a function."""
     plainly = re.sub(r"\b(then|else)\s+'(?:[^']|'')*'", "", expression, flags=re.I)
@@ -688,14 +751,20 @@ def _is_textual(expression):
 
 
 def _compares(expression):
-    """Whether it compares what may be a text or a number: `a > b`, `a = b` and `a > '9'`, not `a > 9` or `a = 'x'`."""
-    rest = re.sub(r"'(?:[^']|'')*'", "''", expression)
-    rest = re.sub(NUMERIC_CAST, "0", rest, flags=re.I)
-    literal, either = r"-?\d+(\.\d+)?", r"(<>|!=|[<>]=?|=)"
-    rest = re.sub(rf"\bbetween\s+{literal}\s+and\s+{literal}", "", rest, flags=re.I)
-    rest = re.sub(rf"{either}\s*{literal}\b|\b{literal}\s*{either}|(<>|!=|=)\s*''|''\s*(<>|!=|=)", "", rest)
-    functions = r"\b(between|greatest|least|min|max|order|nullif|median|mode|arg_\w+|quantile\w*|distinct)\b"
-    return bool(re.search(rf"[<>=]|{functions}", rest, flags=re.I))
+    """Whether it compares what may be a text or a number: `a > b`, `a = b`, `a = 5` and `a > '9'`, but not `a = 'x'`.
+
+    (`a > 5` wants a number, and has one; a text that is equal to 5 is rounded first.)
+    """
+    real = r"(double|float|real)"
+    cast = rf"\b(try_)?cast\s*\([^()]*\bas\s+{real}\s*\)|[\w\"]+::{real}\b"
+    rest = re.sub(cast, "0.0", re.sub(r"'(?:[^']|'')*'", "''", expression), flags=re.I)
+    equal, either, literal = r"\s*(<>|!=|=)\s*", r"\s*[<>]=?\s*", r"-?\d+(\.\d+)?"
+    rest = re.sub(rf"\b0\.0{equal}({literal})|({literal}){equal}0\.0\b", " ", rest)
+    rest = re.sub(rf"{either}{literal}\b|\b{literal}{either}|{equal}''|''{equal}", " ", rest)
+    rest = re.sub(r"\bin\s*\(\s*''(\s*,\s*'')*\s*\)", " ", rest, flags=re.I)
+    words = (r"\b(between|greatest|least|min|max|order|nullif|median|mode|arg_\w+|quantile\w*|distinct|in|"
+             r"when\s+-?\d\S*|(as|::)\s*\w*int\w*)\b")  # fmt: skip
+    return bool(re.search(rf"[<>=]|{words}", rest, flags=re.I))
 
 
 def short(value):
