@@ -18,7 +18,7 @@ What is fatal (the log is refused) and what is a warning (it stands in the repor
     treatment against the rule in more than 0.5 % of the rows near the cutoff, unless fuzzy=True      fatal
     fuzzy=True and the treatment does not jump (first stage |z| below 3.2)                            fatal
     rows pile up at the cutoff: jump of the density with p < .001 and larger than a tenth             fatal
-    ones, zeros or rows above 0 (of a cost, say) on a side that are worth fewer than 5 at the cutoff  fatal
+    ones, zeros or rows other than 0 (of a cost) on a side that are worth fewer than 5 at the cutoff  fatal
     the same, fewer than 15; one row that makes up half of the variance                               warning
     a given bandwidth within which the lines do not fit: the estimate lies outside of its interval    fatal
     the same with p < .01; one value that holds a twentieth of the rows near the cutoff               warning
@@ -655,6 +655,7 @@ def _cells(aggregate, design):
     last_digits = min(1e-9 * max(1.0, abs(design["cutoff"])), 4 * np.spacing(abs(design["cutoff"])) + 1e-6 * spread)
     rounded = (distance.abs() <= last_digits) | (
         (x == np.float32(design["cutoff"])) & (distance.abs() <= 1e-5 * spread))  # fmt: skip
+    rounded &= (x != np.rint(x)) | (distance == 0)  # a whole number was not rounded
     distance = distance.where(~rounded, 0.0)
     here = cells[distance == 0]
     n, d = here["n"].sum(), here["d"].sum()
@@ -739,7 +740,7 @@ def _worth(cells, near, fit, offset):
     found, w = [], np.maximum(1 - cells["distance"].abs() / fit.h, 0)
     for treated in (False, True):
         own = near & (cells["treated"] == treated)
-        ones, zeros = ("ones", "zeros") if binary else ("rows above 0", "zeros")
+        ones, zeros = ("ones", "zeros") if binary else ("rows other than 0", "zeros")
         for what, count in ((ones, others[own]), (zeros, (n - others)[own])):
             found.append((what, treated, count.sum(), (w[own] @ count) ** 2 / max(w[own] ** 2 @ count, 1e-300)))
     return found

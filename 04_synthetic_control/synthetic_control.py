@@ -872,16 +872,18 @@ def _blank(text):
     return text is None or text != text or str(text).strip().lower() in own_logs.MISSING
 
 
+def _day(text):
+    """What `_when` says of a day that is written as 20260331; None for anything else."""
+    key = re.fullmatch(r"((?:19|20|21)\d\d|9999)(\d\d)(\d\d)(\.0+)?", str(text).strip())
+    try:
+        return _when("-".join(key.groups()[:3])) if key else None
+    except ValueError:
+        return None
+
+
 def _when(text):
     """(kind, number, label) of a period's text, or None. Dates are seconds; the kind tells what may be compared."""
     text = str(text).strip()
-    # 20260331 is a day: as numbers, weeks are not evenly spaced
-    if key := re.fullmatch(r"((?:19|20|21)\d\d|9999)(\d\d)(\d\d)(\.0+)?", text):
-        try:
-            moment = datetime(*map(int, key.groups()[:3]))
-            return "a date", (moment - datetime(1970, 1, 1)).total_seconds(), moment.date().isoformat()
-        except ValueError:
-            pass
     if _NUMBER.fullmatch(text):
         return "a number", float(text), own_logs.number_text(float(text))
     try:
@@ -913,9 +915,9 @@ def _when(text):
     return "a date", seconds, moment.date().isoformat() if seconds % 86400 == 0 else moment.isoformat(" ")
 
 
-def _read_whens(texts, weights, what):
-    """{text: (number, label)}, their common kind, and problems; weights: rows by text."""
-    read = {text: _when(text) for text in texts}
+def _read_whens(texts, weights, what, when):
+    """{text: (number, label)}, their common kind, and problems; weights: rows by text; when: `_when` or its like."""
+    read = {text: when(text) for text in texts}
     bad = [text for text, value in read.items() if value is None]
     kinds = {}
     for text, value in read.items():
@@ -929,8 +931,9 @@ def _read_whens(texts, weights, what):
     if len(kinds) > 1:
         odd = min(kinds, key=kinds.get)
         shown = next(text for text, value in read.items() if value[0] == odd)
+        zero = " If 0 is how the log writes 'never', NULLIF(first_treated, 0) says so." if {"0", "0.0"} & {*read} else ""
         return read, None, [say(f"{what} is of several kinds: {' and '.join(sorted(kinds))}", place=f"such as {shown!r}",
-                                rows=kinds[odd], what_to_do="Bring them to one kind.")]  # fmt: skip
+                                rows=kinds[odd], what_to_do=f"Bring them to one kind.{zero}")]  # fmt: skip
     return {text: value[1:] for text, value in read.items()}, next(iter(kinds), None), []
 
 
@@ -999,11 +1002,20 @@ def _panel(cells, columns, design):
     def rows_by(name):
         return cells.groupby(name, sort=False)["rows_in_cell"].sum().to_dict()
 
-    periods, kind, bad = _read_whens(list(rows_by("period")), rows_by("period"), "period")
+    keys = all(_day(text) for text in rows_by("period"))  # 20260331 is a day: as numbers, weeks are not evenly spaced
+
+    def when(text):
+        return (keys and _day(text)) or _when(text)
+
+    periods, kind, bad = _read_whens(list(rows_by("period")), rows_by("period"), "period", when)
     found += bad
     launch_rows = rows_by("first_treated") if cells["first_treated"].notna().any() else {}
     launch_rows = {text: rows for text, rows in launch_rows.items() if text.lower() not in NEVER}
-    launches, launch_kind, bad = _read_whens(list(launch_rows), launch_rows, "first_treated")
+    if keys and periods:  # no day, and later than any: 99999999
+        last = max(float(text) for text in periods)
+        launch_rows = {text: rows for text, rows in launch_rows.items()
+                       if _day(text) or not _NUMBER.fullmatch(text) or float(text) <= last}  # fmt: skip
+    launches, launch_kind, bad = _read_whens(list(launch_rows), launch_rows, "first_treated", when)
     found += bad
     own_logs.refuse(own_logs.problem_table(found))
     if launch_kind not in (None, kind):
@@ -1027,7 +1039,7 @@ def _panel(cells, columns, design):
     own_logs.refuse(own_logs.problem_table(found))
     inside = np.ones(len(everything), bool)
     if design["window"]:
-        ends = [None if _blank(end) else _when(end) for end in design["window"]]
+        ends = [None if _blank(end) else when(end) for end in design["window"]]
         for end, given in zip(ends, design["window"], strict=True):
             if end is not None and end[0] != kind:
                 raise ValueError(f"window: {given!r} is {end[0]}, the periods of the log are {kind}")
@@ -1819,7 +1831,7 @@ class Effect(Result):
             if len(places) > 5:
                 places = places[np.linspace(0, len(places) - 1, 5).round().astype(int)]
         else:
-            wanted = [_when(date) for date in dates]
+            wanted = [found if (found := _day(date)) and found[2] in self.panel.labels else _when(date) for date in dates]
             if any(value is None or value[2] not in self.panel.labels[:first] for value in wanted):
                 raise ValueError(f"placebo_dates: periods before the first launch, {self.panel.labels[0]} to "
                                  f"{self.panel.labels[first - 1]}")  # fmt: skip

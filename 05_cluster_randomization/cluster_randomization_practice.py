@@ -136,10 +136,14 @@ display(intervals.round(3))
 # where they disagree, look at the dots.
 
 # %%
-lottery, wild = result.randomization(), result.wild()
+lottery = result.randomization()
 print(f"randomization [{lottery['lo']:.4g}, {lottery['hi']:.4g}], p = {lottery['p']:.4f}; {lottery['tried']:,} "
       f"assignments, the limits are known to {lottery['limit_error']:.1g}")  # fmt: skip
-print(f"wild bootstrap [{wild['lo']:.4g}, {wild['hi']:.4g}], p = {wild['p']:.4f}")
+try:
+    wild = result.wild()
+    print(f"wild bootstrap [{wild['lo']:.4g}, {wild['hi']:.4g}], p = {wild['p']:.4f}")
+except ValueError as reason:  # strata of one treated cluster and several controls, say
+    print(reason)
 
 # %% [markdown]
 # ## Checks that can fail

@@ -219,21 +219,49 @@ def cluster_effect(y, on, *, users=None, before=None, stratum=None):
 
     Weighted least squares with CR2 variance and Satterthwaite degrees of freedom under the working model that cluster
     means vary alike (Imbens and Kolesár 2016; Pustejovsky and Tipton 2018). Without strata and `before` the error is
-    Welch's (users=None); with pairs it is that of the paired t test, df pairs - 1. Where every stratum has a single
-    cluster of one arm (one treated to two controls, say) the error is, as with pairs, that of the strata's differences:
-    CR2 would stay too small with any number of strata if the arms scatter unequally (see `cluster_average`; Pashley and
-    Miratrix 2021 on blocks with one unit of an arm). The error is nan where a cluster alone decides a coefficient.
+    Welch's (users=None); with pairs it is that of the paired t test, df pairs - 1. Strata with a single cluster of an
+    arm (one treated to two controls, say) get, as pairs do, the error of their differences, the others CR2, and the two
+    are added (Pashley and Miratrix 2021): CR2 would stay too small with any number of such strata if the arms scatter
+    unequally. With `before`, or a single such stratum, all is CR2. The error is nan where a cluster alone decides a
+    coefficient.
     """
     y, on = np.broadcast_arrays(np.asarray(y, float), np.asarray(on, bool))
     blocks = _Blocks(stratum, y.shape[-1])
     y, on = y[..., blocks.order], on[..., blocks.order]
     size = np.ones(y.shape[-1]) if users is None else np.asarray(users, float)[..., blocks.order]
     before = None if before is None else np.asarray(before, float)[..., blocks.order]
-    arms = [(blocks.sum(arm * size), blocks.sum(arm * size * y), blocks.sum(1.0 * arm)) for arm in (~on, on)]
-    if before is None and len(blocks.starts) > 1 and np.all(np.minimum(arms[0][2], arms[1][2]) == 1):
-        control, treated = (total / n for n, total, _ in arms)
-        return cluster_average(treated - control, arms[0][0] + arms[1][0])
-    return _regression(y, on, _weights(on, size, blocks), before, blocks)
+    single = np.minimum(*(blocks.sum(1.0 * arm) for arm in (~on, on))) == 1
+    if before is not None or len(blocks.starts) == 1 or not single.any():
+        return _regression(y, on, _weights(on, size, blocks), before, blocks)
+    size, strata = np.broadcast_to(size, y.shape), single.shape[-1]
+    kinds, kind = np.unique(single.reshape(-1, strata), axis=0, return_inverse=True)
+    if len(kinds) == 1:
+        return _strata_apart(y, on, size, blocks, kinds[0])
+    found, k, kind = np.empty((3, len(kind))), y.shape[-1], kind.ravel()
+    for number, single in enumerate(kinds):  # assignments by independent coins
+        some = kind == number
+        found[:, some] = _strata_apart(*(a.reshape(-1, k)[some] for a in (y, on, size)), blocks, single)
+    return Fit(*(values.reshape(y.shape[:-1])[()] for values in found))
+
+
+def _strata_apart(y, on, size, blocks, single):
+    """Fit from strata with a single cluster of an arm, by their differences, and the others, by CR2. single: (S,)."""
+    if single.sum() == 1:
+        return _regression(y, on, _weights(on, size, blocks), None, blocks)
+    arms = [(blocks.sum(arm * size), blocks.sum(arm * size * y)) for arm in (~on, on)]
+    control, treated = (total / n for n, total in arms)
+    share = arms[0][0] + arms[1][0]
+    differences = cluster_average((treated - control)[..., single], share[..., single])
+    if single.all():
+        return differences
+    rest = ~single[blocks.code]
+    y, on, size, inner = y[..., rest], on[..., rest], size[..., rest], _Blocks(blocks.code[rest], rest.sum())
+    others = _regression(y, on, _weights(on, size, inner), None, inner)
+    part = share[..., single].sum(axis=-1) / share.sum(axis=-1)
+    a, b = (part * differences.error) ** 2, ((1 - part) * others.error) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = (a + b) ** 2 / (a**2 / differences.df + b**2 / others.df)
+    return Fit(part * differences.estimate + (1 - part) * others.estimate, np.sqrt(a + b), df)
 
 
 def _regression(y, on, weight, before, blocks):
@@ -909,6 +937,10 @@ def _findings(everyone, clusters, arrays, fit, columns, design):
         if arrays.stratum is None and np.ptp(arrays.y[side]) == 0:
             found.append(say(f"all {name} clusters have the same mean", severity=WARNING, what_to_do="The error is "
                              "that of the other arm alone; is the outcome too rare, or capped?"))  # fmt: skip
+    if arrays.before is not None and (lopsided := _lopsided(arrays.on, arrays.stratum)):
+        found.append(say(f"{_count(lopsided, 'stratum')} with a single cluster of an arm, and `before`", severity=WARNING,
+                         what_to_do="The interval may hold the truth in nine cases of ten only if the arms scatter "
+                         "unequally: compare it without `before`."))  # fmt: skip
     found += _dominance(clusters, arrays, fit, design)
     found += _skewness(arrays, fit, design)
     other = "user" if design["target"] == "cluster" else "cluster"
@@ -969,6 +1001,14 @@ def _balance(clusters, columns):
             p = _p_value(cluster_effect(y, on), max(np.abs(y).max(), 1e-300))
         found.append((what, *means, means[0] - means[1], p))
     return pd.DataFrame(found, columns=["what", "treated", "control", "difference", "p"])
+
+
+def _lopsided(on, stratum):
+    """How many strata have a single cluster of one arm and several of the other."""
+    if stratum is None:
+        return 0
+    counts = pd.crosstab(stratum, on)
+    return int(((counts.min(axis=1) == 1) & (counts.max(axis=1) > 1)).sum())
 
 
 def _dominance(clusters, arrays, fit, design):
@@ -1143,6 +1183,9 @@ class ClusterExperiment(Result):
         """
         own_logs.check_choice("weights", weights, ("signs", "webb", None))
         a, k = self._arrays, len(self._arrays.on)
+        if _lopsided(a.on, a.stratum):
+            raise ValueError("wild: in strata with a single cluster of an arm and several of the other its p is too "
+                             "small where the arms scatter unequally; randomization() and the interval do without")  # fmt: skip
         draws = _fewer_draws(draws, k, "wild")
         v = wild_weights(k, draws, np.random.default_rng(seed), weights)
         users, parts, step = a.users if self.design["target"] == "user" else None, [], max(1, AT_ONCE // k)

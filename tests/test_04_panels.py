@@ -939,8 +939,14 @@ def test_a_date_key_is_a_day():
     got, plain = (sc.analyse(frame, COLUMNS) for frame in (keys, days))
     assert (got.estimate, got.lo) == (plain.estimate, plain.lo) and got.warnings() == plain.warnings()
     assert "launched within a period" in got.warnings()
-    never = keys.assign(g=keys["g"].fillna(99991231).astype(int))
-    assert sc.analyse(never, COLUMNS).estimate == plain.estimate
+    for sentinel in (99991231, 99999999, 22001231):
+        assert sc.analyse(keys.assign(g=keys["g"].fillna(sentinel).astype(int)), COLUMNS).estimate == plain.estimate
+    with pytest.raises(UnfitLog, match=r"NULLIF\(first_treated, 0\)"):
+        sc.analyse(keys.assign(g=keys["g"].fillna(0).astype(int)), COLUMNS)
+    first = int(f"{period(0):%Y%m%d}")
+    assert sc.analyse(keys, COLUMNS, window=(first, None)).estimate == plain.estimate
+    numbers = log.assign(t=log["t"] + 20260095, g=log["g"] + 20260095)  # the 95th of January is no day
+    assert sc.analyse(numbers, COLUMNS).estimate == sc.analyse(log, COLUMNS).estimate
 
 
 def test_periods_before_a_launch_can_be_left_out():
