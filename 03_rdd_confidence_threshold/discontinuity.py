@@ -729,19 +729,23 @@ def _largest(cells, near, fit):
 
 
 def _worth(cells, near, fit, offset):
-    """[(what, side, rows, worth)] of the rarer of 0 and something else on each side; [] where zeros are no matter.
+    """[(what, side, rows, worth)] of an outcome of two values, or that is mostly 0, each value on each side; else [].
 
     worth: as how many rows they count in an average with the weights of the estimate, (sum of w)² / (sum of w²).
     """
-    n, others = cells["n"], cells["not_zero"]
-    binary = cells["lowest"].isin([0, 1, np.nan]).all() and cells["highest"].isin([0, 1, np.nan]).all()
-    if offset or not (binary or others[near].sum() < n[near].sum() / 2):
-        return []
+    n, low, high = cells["n"], cells["lowest"].min(), cells["highest"].max()
+    others = (cells["y"] - n * low) / (high - low) if high > low else n * 0  # how many have the higher of two values
+    two = (high > low and cells[["lowest", "highest"]].isin([low, high, np.nan]).all(axis=None)
+           and np.allclose(cells["yy"], n * low**2 + others * (high**2 - low**2), rtol=1e-9))  # fmt: skip
+    names = {(0, 1): ("zeros", "ones")}.get((low, high), (f"rows of {low + offset:g}", f"rows of {high + offset:g}"))
+    if not two:
+        names, others = ("zeros", "rows other than 0"), cells["not_zero"]
+        if offset or others[near].sum() >= n[near].sum() / 2:
+            return []
     found, w = [], np.maximum(1 - cells["distance"].abs() / fit.h, 0)
     for treated in (False, True):
         own = near & (cells["treated"] == treated)
-        ones, zeros = ("ones", "zeros") if binary else ("rows other than 0", "zeros")
-        for what, count in ((ones, others[own]), (zeros, (n - others)[own])):
+        for what, count in zip(names, ((n - others)[own], others[own]), strict=True):
             found.append((what, treated, count.sum(), (w[own] @ count) ** 2 / max(w[own] ** 2 @ count, 1e-300)))
     return found
 

@@ -565,6 +565,15 @@ def test_few_events_are_refused_or_said():
     assert silent == 0 and sure == 40
 
 
+@pytest.mark.parametrize("low, high", [(0, 1), (0, 100), (1, 2), (-3, 0), (5000, 5001)])
+def test_few_events_do_not_depend_on_how_two_values_are_written(low, high):
+    rng, n = np.random.default_rng(1), 3000
+    x = rng.uniform(-1, 1, n)
+    y = np.where(rng.random(n) < np.where(x >= 0, 0.02, 0.01), high, low)
+    with pytest.raises(UnfitLog, match="the outcome has few (ones|rows of (100|2|0|5001)) (above|below) the cutoff"):
+        rd.analyse(pd.DataFrame({"x": x, "y": y}), {"outcome": "y", "running": "x"}, cutoff=0, treated_side="above")
+
+
 @pytest.mark.parametrize("scores", ["any", "whole"])
 def test_costs_that_a_few_rows_decide_are_said_to(scores):
     """Most are 0 and the others lognormal with sigma 2.5, doubled at the cutoff: .74 coverage in silence."""
