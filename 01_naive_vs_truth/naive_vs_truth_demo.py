@@ -924,7 +924,7 @@ headline = {"decision": "which dashboard numbers may we act on? (agent mode)", "
             "estimate": adjusted[0], "lo": adjusted[1], "hi": adjusted[2]}  # fmt: skip
 decision = [  # rows of DECISIONS.md
     {"reached": "A coin, user by user", "design": "difference of means", "naive": naive[0, 0],
-     "check": "arms as planned and alike? a coin of this test's own?", "truth": truth[0],
+     "check": "arms as planned, alike? a coin of its own?", "truth": truth[0],
      "blind": "users who reach each other"},
     {"reached": "Everybody at once", "design": "none: this only describes", "naive": naive[3, 0],
      "check": "did it move like that before?", "blind": "whatever else happened", "truth": truth[3]},

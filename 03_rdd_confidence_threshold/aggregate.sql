@@ -1,7 +1,7 @@
 -- All that a regression discontinuity needs of a log with one row per user (table `logs`).
--- A row of the result is one value of the running variable (or one cell of it, where `step` is above 0): its rows, and
--- the sums of their outcomes and treatments. Partial results, of two shards say, add up (of `lowest` and `highest` the smallest
--- and the largest).
+-- A row of the result is one value of the running variable (or one cell of it, where `step` is above 0): its rows, the
+-- sums of their outcomes and treatments, the lowest and the highest outcome, and how many are not 0. Partial results, of
+-- two shards say, add up (of the extremes the more extreme).
 WITH your_columns AS ( -- for your own logs, change this block only; `queries` of discontinuity.py writes it for you
     SELECT
         query_confidence AS x, -- the running variable: NULL where missing
