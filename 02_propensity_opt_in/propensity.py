@@ -1071,6 +1071,8 @@ def _one_armed_pairs(kinds, e, target, accept):
     """Combinations of two covariates' groups where everybody or nobody is treated, though the score says otherwise."""
     goal = {"ATE": kinds.n, "overlap": 0 * kinds.n, "ATT": kinds.n * kinds.d, "ATU": kinds.n * (1 - kinds.d)}[target]
     names = list(kinds.codes)
+    if not names:  # nothing varies
+        return []
     most = sum(min(len(labels), 12) for _, labels in kinds.codes.values()) * 2
     room = int(min(SAMPLE, 4e9 / most**2))  # a sample of a long log will do: only large groups are refused
     take = np.arange(len(kinds.n))

@@ -1236,6 +1236,17 @@ def test_each_target_finds_its_own_effect():
     assert (np.abs(off.mean(axis=0)) < 4 * off.std(axis=0, ddof=1) / np.sqrt(40) + 0.01).all(), off.mean(axis=0)
 
 
+@pytest.mark.parametrize("plan", ["pro", None])
+def test_covariates_that_do_not_vary_leave_the_plain_difference(plan):
+    """A division by zero, in one random log of five hundred."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"t": rng.integers(0, 2, 300), "y": rng.normal(size=300)})
+    frame["plan"] = pd.Series([plan] * 300, dtype=object)
+    got = ps.analyse(frame, {"outcome": "y", "treated": "t", "covariates": ["plan"]})
+    by_arm = frame.groupby("t")["y"].mean()
+    assert got.estimate == pytest.approx(by_arm[1] - by_arm[0]) and got.lo < got.estimate < got.hi and got.report()
+
+
 def test_nothing_but_refusals_on_random_logs():
     rng = np.random.default_rng(59)
     answers = 0

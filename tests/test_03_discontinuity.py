@@ -498,7 +498,7 @@ def test_nothing_but_refusals_on_random_logs():
             continue
         answers += 1
         assert np.isfinite([result.estimate, result.standard_error, result.lo, result.hi]).all() and result.report()
-    assert answers >= RANDOM_LOGS / 20
+    assert answers >= RANDOM_LOGS / 40
 
 
 # ---- what an independent audit found
