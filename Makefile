@@ -9,7 +9,7 @@
 # make test-lite    run the tutorials on it, in a headless Chromium
 # make test-32bit   run the tutorials under a Python that has 32 bits, as the one in a browser
 # make test-long    all tests, with many more random logs, broken files and kills (an hour or more)
-# make bench-scale  time the queries on up to a billion rows (ten minutes, 1 GB of disk), renew the figure in data/README.md
+# make bench-scale  time the queries on up to a billion rows (half an hour, 1 GB of disk): data/scale.csv, data/scale.png
 # make check     set up, say whether this machine can run the series
 # make sync      bring notebooks and mirrors (.ipynb and .py) in line: the one that was changed stays, the other follows
 # make test-learners   the workshop kit, each of its learner notebooks executed
@@ -77,7 +77,7 @@ workshop: $(READY)
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest .venv-spark .venv-hosted .venv-lite .venv-32bit .results .lite .pytest_cache
-	rm -rf .ruff_cache workshop workshop.zip data/synthetic_llm_logs.csv data/logs_100m.parquet
+	rm -rf .ruff_cache workshop workshop.zip data/synthetic_llm_logs.csv data/logs_100m.parquet data/scale.csv data/scale.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, made anew only when it is missing, what it should hold has changed, or its Python does not run
