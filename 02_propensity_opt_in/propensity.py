@@ -1377,7 +1377,8 @@ def _fit_size(log, covariates, block, design):
     row = f"hash({', '.join([who, block['treated'], block['outcome'], *sorted(c.sql for c in covariates)])})"
     look = ", ".join(f"{c.sql} AS z{k}" for k, c in enumerate(covariates, start=1))
     # A look at some rows, whatever their order (of rows that are alike in all there may be many: they are counted).
-    first = log.ask(f"SELECT {look}, COUNT(*) AS row_count FROM logs WHERE {row} {_below(200_000 / rows)} GROUP BY ALL")
+    first = log.ask(f"SELECT {look}, COUNT(*) AS row_count FROM logs WHERE {own_logs.drawn(row, 200_000 / rows)} "
+                    "GROUP BY ALL")  # fmt: skip
     counts = first.pop("row_count").to_numpy(float)
     distinct = first.nunique()
     width = 1 + sum(2 if c.kind == "number" else max(distinct.iloc[k] - 1, 0) for k, c in enumerate(covariates))
@@ -1407,14 +1408,9 @@ def _fit_size(log, covariates, block, design):
         return covariates, "logs", notes
     # DuckDB's hash, not the one of folds: users with a small one of those are all in the same fold.
     by_row = f"hash({row}, ROW_NUMBER() OVER (PARTITION BY {row}))"  # rows that are alike in all are drawn one by one
-    drawn = _below(room / rows)
-    users = f"SELECT * FROM logs WHERE hash({who}) {drawn} AND {who} IS NOT NULL UNION ALL " if block["who"] else ""
-    return covariates, f"({users}SELECT * FROM logs WHERE {who} IS NULL QUALIFY {by_row} {drawn}) AS logs", []
-
-
-def _below(share):
-    """SQL that a hash is followed by, true for such a share of them."""
-    return f"% 1000000 < {math.ceil(1_000_000 * share)}"
+    by_user, by_row = (own_logs.drawn(hashed, room / rows) for hashed in (f"hash({who})", by_row))
+    users = f"SELECT * FROM logs WHERE {by_user} AND {who} IS NOT NULL UNION ALL " if block["who"] else ""
+    return covariates, f"({users}SELECT * FROM logs WHERE {who} IS NULL QUALIFY {by_row}) AS logs", []
 
 
 def _sampled(aggregate, rows):
@@ -1549,11 +1545,8 @@ def _outcome_problems(kinds, w, means, offset):
     for j, who in ((1, "treated"), (0, "untreated")):
         own = kinds.d == j
         for name, rows in rare.items():
-            worth = (w[own] @ rows[own]) ** 2 / max(w[own] ** 2 @ rows[own], 1e-300)
-            if worth < 15:
-                found.append(say(f"the outcome has few {name} among the {who}, worth {worth:.0f} in the estimate",
-                                 rows=rows[own].sum(), severity=FATAL if worth < 5 else WARNING, what_to_do=
-                                 "The interval is too narrow with so few: collect more."))  # fmt: skip
+            found += own_logs.few(name, f"among the {who}", w[own], rows[own],
+                                  what_to_do="The interval is too narrow with so few: collect more.")  # fmt: skip
     if means.influence is None:
         return found
     a, b = means.influence

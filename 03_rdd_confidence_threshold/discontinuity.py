@@ -624,7 +624,7 @@ def _step(log, x):
         return 0.0
     share = 200_000 / rows  # of the values, drawn by a hash: the first rows of a log in order would be all alike
     drawn = log.ask(f"SELECT v, COUNT(*) AS n FROM (SELECT {x} AS v FROM logs) AS t WHERE ABS(v) < 1e300 "
-                    f"AND hash(v) % 1000000 < {math.ceil(1_000_000 * share)} GROUP BY v ORDER BY v")  # fmt: skip
+                    f"AND {own_logs.drawn('hash(v)', share)} GROUP BY v ORDER BY v")  # fmt: skip
     if len(drawn) < 20_000 * share:
         return 0.0
     low, high = (_quantile(drawn["v"].to_numpy(float), drawn["n"].to_numpy(float), q) for q in (0.001, 0.999))
@@ -728,11 +728,8 @@ def _largest(cells, near, fit):
     return rows / total if total > 0 else 0.0
 
 
-def _worth(cells, near, fit, offset):
-    """[(what, side, rows, worth)] of an outcome of two values, or that is mostly 0, each value on each side; else [].
-
-    worth: as how many rows they count in an average with the weights of the estimate, (sum of w)² / (sum of w²).
-    """
+def _rare(cells, near, offset):
+    """{value of the outcome, in words: rows (cells,) that have it} of one of two values, or that is mostly 0; else {}."""
     n, low, high = cells["n"], cells["lowest"].min(), cells["highest"].max()
     others = (cells["y"] - n * low) / (high - low) if high > low else n * 0  # how many have the higher of two values
     two = (high > low and cells[["lowest", "highest"]].isin([low, high, np.nan]).all(axis=None)
@@ -741,13 +738,8 @@ def _worth(cells, near, fit, offset):
     if not two:
         names, others = ("zeros", "rows other than 0"), cells["not_zero"]
         if offset or others[near].sum() >= n[near].sum() / 2:
-            return []
-    found, w = [], np.maximum(1 - cells["distance"].abs() / fit.h, 0)
-    for treated in (False, True):
-        own = near & (cells["treated"] == treated)
-        for what, count in zip(names, ((n - others)[own], others[own]), strict=True):
-            found.append((what, treated, count.sum(), (w[own] @ count) ** 2 / max(w[own] ** 2 @ count, 1e-300)))
-    return found
+            return {}
+    return dict(zip(names, (n - others, others), strict=True))
 
 
 class _Arrays:
@@ -808,14 +800,13 @@ def _findings(cells, near, fit, design, outcome, covariates):
 
 def _few(cells, near, fit, design, offset, window):
     """Outcomes of which a few rows decide: rare ones, and large ones."""
-    found = []
-    for what, treated, rows, worth in _worth(cells, near, fit, offset):
-        if worth < 15:
-            side = design["treated_side"] if treated else _other(design)
-            found.append(say(f"the outcome has few {what} {side} the cutoff, worth {worth:.0f} in the estimate",
-                             place=window, rows=rows, severity=FATAL if worth < 5 else WARNING, what_to_do="The interval "
-                             "rests on them and may miss the truth too often. Collect more, or choose a commoner outcome."
-                             ))  # fmt: skip
+    found, rare, w = [], _rare(cells, near, offset), np.maximum(1 - cells["distance"].abs() / fit.h, 0)
+    for treated, side in ((False, _other(design)), (True, design["treated_side"])):
+        own = near & (cells["treated"] == treated)
+        for what, rows in rare.items():
+            found += own_logs.few(what, f"{side} the cutoff", w[own], rows[own], place=window, what_to_do="The interval "
+                                  "rests on them and may miss the truth too often. Collect more, or choose a commoner "
+                                  "outcome.")  # fmt: skip
     share = _largest(cells, near, fit)
     if share > 0.5:
         found.append(say(f"one row makes up {share:.0%} of the variance", place=window, severity=WARNING, what_to_do="An "

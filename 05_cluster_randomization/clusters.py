@@ -238,9 +238,9 @@ def cluster_effect(y, on, *, users=None, before=None, stratum=None):
     if len(kinds) == 1:
         return _strata_apart(y, on, size, blocks, kinds[0])
     found, k, kind = np.empty((3, len(kind))), y.shape[-1], kind.ravel()
-    for number, single in enumerate(kinds):  # assignments by independent coins
+    for number, alike in enumerate(kinds):  # assignments by independent coins
         some = kind == number
-        found[:, some] = _strata_apart(*(a.reshape(-1, k)[some] for a in (y, on, size)), blocks, single)
+        found[:, some] = _strata_apart(*(a.reshape(-1, k)[some] for a in (y, on, size)), blocks, alike)
     return Fit(*(values.reshape(y.shape[:-1])[()] for values in found))
 
 

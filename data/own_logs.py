@@ -100,6 +100,19 @@ def say(problem, *, place="whole log", rows=np.nan, severity=FATAL, what_to_do="
     return problem, place, rows, severity, what_to_do
 
 
+def few(what, where, weights, rows, *, place="whole log", what_to_do):
+    """A row for `problem_table`, in a list, where an outcome's value is rare in an estimate; [] where it is not.
+
+    weights, rows: (cells,) of a row in the estimate, and how many have the value. They are worth (sum of w)² / (sum of
+    w²) rows: fewer than 5 are fatal, fewer than 15 a warning.
+    """
+    worth = (weights @ rows) ** 2 / max(weights**2 @ rows, 1e-300)
+    if worth >= 15:
+        return []
+    return [say(f"the outcome has few {what} {where}, worth {worth:.0f} in the estimate", place=place, rows=rows.sum(),
+                severity=FATAL if worth < 5 else WARNING, what_to_do=what_to_do)]  # fmt: skip
+
+
 def named(found, meanings):
     """Rows for `problem_table` from the result of a check.sql (problem, place, row_count) and what each means.
 
@@ -177,6 +190,11 @@ def plain(expression):
 
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
+
+
+def drawn(hashed, share):
+    """SQL that is true for such a share of the values of an SQL expression that is a hash: the same in any order."""
+    return f"{hashed} % 1000000 < {math.ceil(1_000_000 * share)}"
 
 
 def number(expression, kind=None):
@@ -478,7 +496,8 @@ class Logs:
             self._describe(f"({column})")
         except duckdb.Error as error:
             words = [name for name in self._columns_in(column) if not self._readings[name]] if self._text else ()
-            for name in words[:1]:
+            if words:
+                name = words[0]
                 count = self.ask(f"SELECT COUNT(*) AS n FROM logs WHERE ABS({number(_quoted(name))}) > 1e300")["n"][0]
                 raise ValueError(f"columns[{role!r}]: {column!r} cannot be calculated: {count:,} values of {name!r} "
                                  "are no numbers; of times write CAST(... AS TIMESTAMP)") from None  # fmt: skip
@@ -501,7 +520,7 @@ class Logs:
         numbers. Raises ValueError where neither is sure, as in `x > y OR x = '010'`.
         """
         there = self._columns_in(expression)
-        spoken = {text.replace("''", "'").lower() for text in re.findall(r"'((?:[^']|'')*)'", expression)}
+        spoken = {text[1:-1].replace("''", "'").lower() for text in re.findall(QUOTED, expression)}
         texts = {name: self._twin(name, text=spoken) for name in there}
         typed = {name: self._twin(name) for name in there if self._readings[name]}
         loose = [name for name in typed if not self._readings[name].firm]
@@ -517,21 +536,22 @@ class Logs:
                 except duckdb.Error as reason:
                     error = error or reason
             if found:
-                sql = self._choose(role, expression, found)
-                if self._runs(sql):  # not so where a number is compared with 'NA', say
+                if sql := self._choose(role, expression, found):
                     return sql
-                first = first or sql
+                first = first or min(found.items(), key=lambda way: len(way[0]))[1]
         if first is None:
             raise error
         return first
 
     def _choose(self, role, expression, found):
-        """Of the ways to read an expression {columns that are numbers: SQL} the one that is meant."""
+        """Of the ways to read an expression {columns that are numbers: SQL} the one that is meant; None if none runs.
+
+        (None runs where a number is compared with 'NA', or a text is cast to something that it is not.)
+        """
         least, most = min(found, key=len), max(found, key=len)
-        if least == most or not self._runs(found[most]):  # a text is cast to something that it is not
-            return found[least]
-        if not self._runs(found[least]):
-            return found[most]
+        run = [names for names in dict.fromkeys((least, most)) if self._runs(found[names])]
+        if len(run) < 2:
+            return found[run[0]] if run else None
         rows = self._differ(found[least], found[most], role in LABELS)
         textual = role in LABELS or _is_textual(expression)
         if rows and textual and _compares(expression):
@@ -563,11 +583,10 @@ class Logs:
         def all_are(*names):
             return all(counts[name] == counts["given"] for name in names)
 
-        if all_are("whole"):  # 3, not 3.0, where such a number is made a text; long ones keep their digits
-            kind = "BIGINT" if all_are("fit") else "HUGEINT"
-            return _Reading(_cases(column, other=f"CAST({column} AS {kind})"), True)
-        for form, kind in (("truth", "BOOLEAN"), ("day", "DATE"), ("stamp", "TIMESTAMP")):
-            if all_are(form) and (form == "truth" or all_are("moments")):
+        # 3, not 3.0, where a whole number is made a text; long ones keep their digits
+        for kind, forms in (("BIGINT", ("whole", "fit")), ("HUGEINT", ("whole",)), ("BOOLEAN", ("truth",)),
+                            ("DATE", ("day", "moments")), ("TIMESTAMP", ("stamp", "moments"))):  # fmt: skip
+            if all_are(*forms):
                 return _Reading(_cases(column, other=f"CAST({column} AS {kind})"), True)
         return _Reading(number(column), all_are("decimal")) if all_are("numbers") else None
 
@@ -601,10 +620,10 @@ class Logs:
     def _differ(self, one, other, as_texts):
         """In how many rows two expressions differ: as texts, or but for how a number is written."""
         values = ", ".join(f"CAST(({sql}) AS STRING) AS {name}" for name, sql in (("one", one), ("other", other)))
-        same = "" if as_texts else " AND TRY_CAST(one AS DOUBLE) IS DISTINCT FROM TRY_CAST(other AS DOUBLE)"
-        either = "" if as_texts else " OR (one IS DISTINCT FROM other AND TRY_CAST(one AS DOUBLE) IS NULL)"
-        return int(self.ask(f"SELECT COUNT(*) AS n FROM (SELECT {values} FROM logs) "
-                            f"WHERE (one IS DISTINCT FROM other{same}){either}")["n"][0])  # fmt: skip
+        number = "TRY_CAST(one AS DOUBLE)"
+        more = f" AND ({number} IS NULL OR {number} IS DISTINCT FROM TRY_CAST(other AS DOUBLE))"
+        return int(self.ask(f"SELECT COUNT(*) AS n FROM (SELECT {values} FROM logs) WHERE one IS DISTINCT FROM other"
+                            f"{'' if as_texts else more}")["n"][0])  # fmt: skip
 
     def kind(self, expression):
         """DuckDB's type of an SQL expression, such as DOUBLE, VARCHAR, BOOLEAN."""
@@ -703,6 +722,7 @@ class _Reading:
     firm: bool
 
 
+QUOTED = r"'(?:[^']|'')*'"  # a text in SQL
 LABELS = ("user", "unit", "cluster", "stratum", "pair", "arm")  # roles whose values are names
 FORMS = {  # of values that nobody takes for anything but a number or a time
     "whole": "^(0|-?[1-9][0-9]{0,37})$",
@@ -730,7 +750,7 @@ def _with_columns(expression, names):
     """An expression with other names of columns: {name: SQL to stand for it}; texts and functions are left."""
     others = {name.lower(): other for name, other in names.items()}
     # (no columns are the units in INTERVAL 1 HOUR and EXTRACT(hour FROM t), and the types in t::date and DATE '...')
-    token = re.compile(r"""'(?:[^']|'')*'|\binterval\s+(?:'[^']*'|\S+)\s+\w+|\bextract\s*\(\s*\w+|::\s*\w+|\bas\s+\w+"""
+    token = re.compile(QUOTED + r"""|\binterval\s+(?:'[^']*'|\S+)\s+\w+|\bextract\s*\(\s*\w+|::\s*\w+|\bas\s+\w+"""
                        r"""|[^\W\d]\w*(?=\s*')|"((?:[^"]|"")*)"|([^\W\d]\w*)(?!\w|\.|\s*\()""", re.I)
 
     def other(match):
@@ -744,9 +764,11 @@ def _with_columns(expression, names):
 
 TEXTUAL = (r"\|\||\b(concat\w*|substr\w*|left|right|[lr]pad|i?like|regexp_\w+|starts_with|contains|varchar|string|text|"
            r"upper|lower|trim|length|md5|hash|sha\w+)\b")  # fmt: skip
+
+
 def _is_textual(expression):
     """Whether something in an expression is a text: a quoted one (but a result, as in THEN 'late'), or a function."""
-    plainly = re.sub(r"\b(then|else)\s+'(?:[^']|'')*'", "", expression, flags=re.I)
+    plainly = re.sub(rf"\b(then|else)\s+{QUOTED}", "", expression, flags=re.I)
     return bool(re.search(rf"'|{TEXTUAL}", plainly, flags=re.I))
 
 
@@ -757,7 +779,7 @@ def _compares(expression):
     """
     real = r"(double|float|real)"
     cast = rf"\b(try_)?cast\s*\([^()]*\bas\s+{real}\s*\)|[\w\"]+::{real}\b"
-    rest = re.sub(cast, "0.0", re.sub(r"'(?:[^']|'')*'", "''", expression), flags=re.I)
+    rest = re.sub(cast, "0.0", re.sub(QUOTED, "''", expression), flags=re.I)
     equal, either, literal = r"\s*(<>|!=|=)\s*", r"\s*[<>]=?\s*", r"-?\d+(\.\d+)?"
     rest = re.sub(rf"\b0\.0{equal}({literal})|({literal}){equal}0\.0\b", " ", rest)
     rest = re.sub(rf"{either}{literal}\b|\b{literal}{either}|{equal}''|''{equal}", " ", rest)

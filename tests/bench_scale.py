@@ -133,17 +133,6 @@ def measure_all():
 COLUMNS = ["engine", "query", "rows", "seconds", "megabytes", "rows_out", "estimate", "lo", "hi"]
 
 
-def stored():
-    """The results in data/scale.csv, as measure_all returns them."""
-    with open(ROOT / "data" / "scale.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        for name in COLUMNS[2:]:
-            row[name] = float(row[name]) if row[name] else None
-        row["rows"] = int(row["rows"])
-    return rows
-
-
 def draw(results, path):
     """The figure: seconds and peak memory against rows, both on logarithmic scales."""
     import matplotlib

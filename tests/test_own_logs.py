@@ -203,38 +203,37 @@ LOG = """plan,ver,team,a,b,code,id,tier,big team,rating,end,arm,cost,date,ts,hou
 """
 
 
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    return path
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_an_expression_over_a_csv_means_what_it_says(tmp_path, expression):
+def test_an_expression_over_a_csv_means_what_it_says(csv, expression):
     """Plan '3.0' was not '3', version 1.10 was 1.1, and a rating of 4.6 was equal to 5."""
-    path = tmp_path / "log.csv"
-    path.write_text(LOG)
-    assert [None if pd.isna(v) else v for v in values(path, "unit", expression, "text")] == EXPRESSIONS[expression]
+    assert [None if pd.isna(v) else v for v in values(csv, "unit", expression, "text")] == EXPRESSIONS[expression]
 
 
-def test_the_role_says_whether_a_code_is_a_number(tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_text(LOG)
-    assert values(path, "running", "CASE WHEN plan > 1 THEN code END")[::2] == [10, 100]
+def test_the_role_says_whether_a_code_is_a_number(csv):
+    assert values(csv, "running", "CASE WHEN plan > 1 THEN code END")[::2] == [10, 100]
 
 
-def test_expressions_do_not_disturb_each_other(tmp_path):
+def test_expressions_do_not_disturb_each_other(csv):
     """One view served all: a second expression with numbers took the texts away from the first."""
-    path = tmp_path / "log.csv"
-    path.write_text(LOG)
-    with own_logs.Logs(path) as logs:
+    with own_logs.Logs(csv) as logs:
         cluster, stratum = logs.text("cluster", "LPAD(plan, 3, '0')"), logs.text("stratum", "plan >= 2")
         found = logs.ask(f"SELECT {cluster} AS c, {stratum} AS s FROM logs")
     assert found["c"].tolist() == ["003", "001", "002"] and found["s"].tolist() == ["true", "false", "true"]
 
 
 @pytest.mark.parametrize("expression", ["code > '9'", "code > ver AND team = 'red'", "team = 'red' AND ver = 1"])
-def test_an_expression_over_a_csv_that_may_mean_two_things_is_refused(tmp_path, expression):
-    path = tmp_path / "log.csv"
-    path.write_text(LOG)
+def test_an_expression_over_a_csv_that_may_mean_two_things_is_refused(csv, expression):
     with pytest.raises(ValueError, match=r"something else in \d rows if '\w+' is a number than .*CAST\(\w+ AS DOUBLE"):
-        values(path, "outcome", expression)
+        values(csv, "outcome", expression)
     out = re.sub(r"\b(code|ver)\b", r"CAST(\1 AS DOUBLE)", expression).replace("'9'", "9")
-    assert len(values(path, "outcome", out)) == 3  # what the line says to do
+    assert len(values(csv, "outcome", out)) == 3  # what the line says to do
 
 
 @pytest.mark.parametrize("log", ["frame", "csv", "relation"])
